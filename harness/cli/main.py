@@ -1,0 +1,39 @@
+"""`harness`: the group of commands, and the one place where expected errors become one line and a code."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from harness import __version__
+from harness.cli import inventory, tasks
+from harness.errors import HarnessError
+from harness.safetext import plain
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="harness")
+def cli() -> None:
+    """Run one task through every way of adapting a model, and compare honestly."""
+
+
+for command in (*inventory.commands, tasks.task):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Exit codes: 0 done, 1 error, 2 usage or bad task file, 3 finished with failed cells, 130 interrupted."""
+    try:
+        code = cli.main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.Abort:
+        click.echo("interrupted; the same command continues where it stopped", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except HarnessError as error:
+        for line in str(error).splitlines():
+            click.echo(f"error: {plain(line)}", err=True)
+        sys.exit(error.exit_code)

@@ -1,0 +1,231 @@
+"""What plugins implement: the seam between mechanism (backend) and policy (strategy), and light specs.
+
+A strategy never names a backend and a backend never names a strategy; they meet at a `Session`. Every verb
+of a session, for each kind of task, is a capability; a cell whose strategy needs what the backend does not
+offer is planned as skipped, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from harness.types import (
+    Answers,
+    Artifact,
+    Epoch,
+    Example,
+    Kind,
+    Material,
+    Measurement,
+    ModelCard,
+    Question,
+    Recipe,
+    Settings,
+    TuneLog,
+    Usage,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from harness.evidence import Evidence
+
+    Vectors = npt.NDArray[np.float32]
+
+API_VERSION = 1
+"""Plugins may state the version they were written for as `HARNESS_API` in their package."""
+
+Capability = str
+"""`answer:choice`, `answer:classification`, `embed`, `score`, `tune:full:choice`, `tune:lora:choice`, ..."""
+
+
+class Session(Protocol):
+    """A model opened on one device for one cell; implement only what `BackendSpec.offers` lists."""
+
+    def answer(self, questions: Sequence[Question], *, reading: float = 0.0) -> Answers:
+        """Score the choices of each question; `reading` in [0, 1] weighs its passages.
+
+        Answers do not depend on the order or batching of the questions.
+        """
+        ...
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Unit-length sentence vectors, float32 [n, d]."""
+        ...
+
+    def score(self, texts: Sequence[str]) -> Vectors:
+        """Log-likelihood of each text in nats, float32 [n]."""
+        ...
+
+    def tune(
+        self,
+        train: Sequence[Example],
+        validation: Sequence[Example],
+        recipe: Recipe,
+        on_progress: Callable[[Epoch], None],
+    ) -> TuneLog:
+        """Train in place by cross-entropy over each example's own choices; keep the best validation epoch."""
+        ...
+
+    def save(self, folder: Path) -> Artifact:
+        """Write the tuned weights as safetensors; `Backend.open(artifact=folder)` inverts it."""
+        ...
+
+    def usage(self) -> Usage:
+        """Tokens, FLOPs and device figures since the last call."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Backend(Protocol):
+    def open(
+        self, model: ModelCard, *, kind: Kind, labels: Sequence[str], seed: int, artifact: Path | None = None
+    ) -> Session:
+        """Open a model, or a saved adaptation of it; the seed reaches every random initialisation."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BackendSpec:
+    name: str
+    summary: str
+    describe: Callable[[str], ModelCard]
+    """Model id -> card, read from files; raises `ModelError` for a model that cannot be had."""
+    offers: Callable[[ModelCard], frozenset[Capability]]
+    load: Callable[[], Backend]
+    default_model: str
+    requires: tuple[str, ...] = ()
+    """Importable modules it needs; checked without importing them."""
+    extra: str = ""
+    """The extra of this distribution that installs them."""
+    preload: tuple[str, ...] = ()
+    """Modules that the zygote imports once for all of the backend's cells."""
+    device: Callable[[], str] = lambda: "cpu"
+    """Device kind the cells will use, found without importing the framework where possible."""
+
+
+Answerer = Callable[[Sequence[Question]], Answers]
+
+
+class Context(Protocol):
+    """What the worker hands a step beside the session: settings, seed, assets and a place to report."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def seed(self) -> int: ...
+    def asset(self, name: str) -> Any:
+        """An asset that the plan declared for this step (see `StrategySpec.assets`)."""
+        ...
+
+    def progress(self, epoch: Epoch) -> None: ...
+    def record(self, name: str, value: Any) -> None:
+        """Store a JSON value about this adaptation: chosen k and λ, training curves."""
+        ...
+
+
+class Step(Protocol):
+    """One composable part of a strategy."""
+
+    def apply(
+        self, session: Session | None, material: Material, answer: Answerer, context: Context
+    ) -> tuple[Material, Answerer]:
+        """Attach context, tune the session or wrap the answerer; return what later steps work with."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    default: Any
+    help: str
+    choices: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StrategySpec:
+    name: str
+    summary: str
+    role: str
+    """`context` (attaches passages), `weights` (tunes), `answerer` (wraps or replaces the answerer)."""
+    load: Callable[[], Step]
+    needs: Callable[[Kind], frozenset[Capability]] = lambda kind: frozenset()
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    needs_model: bool = True
+    needs_training: bool = False
+    needs_documents: bool = False
+    seeded: bool = False
+    """Whether a seed changes the result; an unseeded strategy is one cell, not one per seed."""
+    composes: bool = True
+    default: bool = True
+    """Whether a run that names no strategies includes it."""
+    assets: tuple[AssetSpec, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AssetSpec:
+    """Something cells share and nobody trains, made once in its own process and read by every backend."""
+
+    name: str
+    make: str
+    """`module:function`, called as f(folder, task, settings) in a process of its own."""
+    open: str
+    """`module:function`, called as f(folder) in a cell's process; imports no framework."""
+    preload: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    name: str
+    summary: str
+    path: Path
+    """The `task.toml`."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureSpec:
+    name: str
+    summary: str
+    compute: Callable[[Evidence], Measurement]
+    scope: str = "test"
+    """`test`: only on the test set; `sets`: on every question set; `groups`: per group value too."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReporterSpec:
+    name: str
+    summary: str
+    render: Callable[[Mapping[str, Any]], str]
+    """The report document (`harness.report/1`) -> text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    provider: str
+    region: str
+    item: str
+    unit: str
+    usd: float
+    valid_from: str
+    source: str
+
+
+PriceList = Sequence[Price]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened in a run; the same stream feeds the command line, notebooks and trackers."""
+
+    name: str
+    """`run.planned|ended`, `asset.started|done`, `cell.started|phase|epoch|ended`."""
+    run: str
+    cell: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+Specs = Iterable[Any]

@@ -1,0 +1,33 @@
+"""Content keys: the same content gives the same key on every machine, any change gives another.
+
+Two keys, not one. An adaptation is keyed by what trained it; answers by adaptation × question set.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any
+
+
+def canonical(value: Any) -> bytes:
+    """JSON with sorted keys, no spaces and no NaN: equal values give equal bytes."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def digest(value: Any) -> str:
+    """sha256 of the canonical JSON, as 64 hex digits."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def digest_all(values: Iterable[Any]) -> str:
+    """sha256 of a stream of values, one after another, without holding them all as text."""
+    running = hashlib.sha256()
+    for value in values:
+        running.update(canonical(value) + b"\n")
+    return running.hexdigest()
+
+
+def answers_key(adaptation_key: str, set_fingerprint: str) -> str:
+    return digest({"adaptation": adaptation_key, "questions": set_fingerprint})

@@ -1,0 +1,168 @@
+"""Plugins found through entry points, loaded one by one; a broken one is listed and harms nobody."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Generic, TypeVar
+
+import pluggy
+
+from harness import hookspecs
+from harness.contracts import (
+    API_VERSION,
+    BackendSpec,
+    MeasureSpec,
+    Price,
+    ReporterSpec,
+    StrategySpec,
+    TaskSpec,
+)
+from harness.errors import MissingDependency, UsageError, unknown
+
+GROUP = "harness"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class PluginInfo:
+    """One entry point and how it fared; `problem` is the one line that `plugins doctor` prints."""
+
+    name: str
+    package: str
+    distribution: str
+    version: str
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue(Generic[T]):
+    """Specs of one sort by name, with the plugin that each came from."""
+
+    what: str
+    specs: Mapping[str, T] = field(default_factory=dict)
+    plugins: Mapping[str, str] = field(default_factory=dict)
+
+    def get(self, name: str) -> T:
+        if name not in self.specs:
+            raise UsageError(unknown(self.what, name, self.specs))
+        return self.specs[name]
+
+    def __iter__(self) -> Any:
+        return iter(self.specs.values())
+
+
+class Registry:
+    """Everything that plugins offer; passed in wherever it is needed, never global."""
+
+    def __init__(self, manager: pluggy.PluginManager, plugins: Iterable[PluginInfo]) -> None:
+        self.manager = manager
+        self._plugins = {plugin.name: plugin for plugin in plugins}
+        self.tasks: Catalogue[TaskSpec] = self._collect("task", "harness_tasks")
+        self.backends: Catalogue[BackendSpec] = self._collect("backend", "harness_backends")
+        self.strategies: Catalogue[StrategySpec] = self._collect("strategy", "harness_strategies")
+        self.measures: Catalogue[MeasureSpec] = self._collect("measure", "harness_measures")
+        self.reporters: Catalogue[ReporterSpec] = self._collect("format", "harness_reporters")
+
+    @property
+    def plugins(self) -> list[PluginInfo]:
+        return sorted(self._plugins.values(), key=lambda plugin: plugin.name)
+
+    def prices(self) -> list[Price]:
+        return [price for lists in self.manager.hook.harness_prices() for prices in lists for price in prices]
+
+    def source_of(self, name: str) -> str:
+        """Hash of a plugin's package, so that changed code never reuses an old result."""
+        plugin = self.manager.get_plugin(name)
+        return package_hash(plugin) if isinstance(plugin, ModuleType) else ""
+
+    def _collect(self, what: str, hook: str) -> Catalogue[Any]:
+        specs: dict[str, Any] = {}
+        owners: dict[str, str] = {}
+        for impl in getattr(self.manager.hook, hook).get_hookimpls():
+            try:
+                offered = list(impl.function())
+            except Exception as error:
+                self._blame(impl.plugin_name, f"{hook} failed: {type(error).__name__}: {error}")
+                continue
+            for spec in offered:
+                if spec.name in specs:
+                    self._blame(
+                        impl.plugin_name,
+                        f"plugins {owners[spec.name]!r} and {impl.plugin_name!r} both offer {what} "
+                        f"{spec.name!r}; uninstall one or name it in HARNESS_DISABLE_PLUGINS",
+                    )
+                    continue
+                specs[spec.name], owners[spec.name] = spec, impl.plugin_name
+        order = sorted(specs)
+        return Catalogue(what, {name: specs[name] for name in order}, owners)
+
+    def _blame(self, name: str, problem: str) -> None:
+        known = self._plugins.get(name) or PluginInfo(name, name, "unknown", "0")
+        self._plugins[name] = PluginInfo(known.name, known.package, known.distribution, known.version, problem)
+
+
+def load_registry(extra: Iterable[tuple[str, object]] = ()) -> Registry:
+    """Load every installed plugin, then `extra` ones given in code (tests, notebooks)."""
+    manager = pluggy.PluginManager("harness")
+    manager.add_hookspecs(hookspecs)
+    disabled = set(filter(None, os.environ.get("HARNESS_DISABLE_PLUGINS", "").split(",")))
+    plugins = []
+    for entry in sorted(metadata.entry_points(group=GROUP), key=lambda entry: entry.name):
+        if entry.name not in disabled:
+            plugins.append(_load(manager, entry))
+    for name, plugin in extra:
+        manager.register(plugin, name=name)
+        plugins.append(PluginInfo(name, getattr(plugin, "__name__", name), "in code", "0"))
+    return Registry(manager, plugins)
+
+
+def _load(manager: pluggy.PluginManager, entry: metadata.EntryPoint) -> PluginInfo:
+    dist = entry.dist
+    found = PluginInfo(entry.name, entry.value, dist.name if dist else "unknown", dist.version if dist else "0")
+
+    def broken(problem: str) -> PluginInfo:
+        return PluginInfo(found.name, found.package, found.distribution, found.version, problem)
+
+    if manager.has_plugin(entry.name):
+        return broken(f"another plugin is already called {entry.name!r}; rename this entry point")
+    try:
+        plugin = entry.load()
+    except Exception as error:
+        return broken(f"cannot be imported: {type(error).__name__}: {error}")
+    version = getattr(plugin, "HARNESS_API", API_VERSION)
+    if version != API_VERSION:
+        return broken(f"written for plugin API {version}, this harness has {API_VERSION}; install a matching version")
+    manager.register(plugin, name=entry.name)
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        manager.unregister(name=entry.name)
+        return broken(f"offers a hook that does not exist: {error}")
+    return found
+
+
+def require(name: str, requires: Iterable[str], extra: str) -> None:
+    """Raise `MissingDependency` with the line to type, without importing anything."""
+    missing = [module for module in requires if importlib.util.find_spec(module) is None]
+    if missing:
+        how = f": pip install 'adapt-harness[{extra}]'" if extra else ""
+        raise MissingDependency(f"{name!r} needs {', '.join(missing)}{how}")
+
+
+def package_hash(module: ModuleType) -> str:
+    """sha256 over the names and bytes of a package's Python files."""
+    if module.__file__ is None:
+        return ""
+    here = Path(module.__file__)
+    files = sorted(here.parent.rglob("*.py")) if here.name == "__init__.py" else [here]
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.relative_to(here.parent).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,324 @@
+"""The values that flow through a run: frozen, framework-free, in the glossary's words.
+
+A `Question` has no answer, group, cluster or evidence field, and strategies only ever see `Material`:
+test gold cannot reach a strategy through this API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Scores = npt.NDArray[np.float32]
+
+Settings = Mapping[str, Any]
+"""Flat settings of an arm, `step.name` -> JSON scalar."""
+
+
+class Kind(StrEnum):
+    CLASSIFICATION = "classification"
+    CHOICE = "choice"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One textual part of a question's content."""
+
+    text: str
+
+
+Part = Text
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    id: str
+    text: str
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A retrieved document as a question carries it; `weight` in (0, 1], 1 for the best match."""
+
+    document_id: str
+    text: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, and nothing that would give the answer away."""
+
+    id: str
+    content: tuple[Part, ...]
+    choices: tuple[str, ...]
+    passages: tuple[Passage, ...] = ()
+
+    @property
+    def text(self) -> str:
+        return "\n".join(part.text for part in self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A training or validation question with its gold answer (`target` indexes `question.choices`)."""
+
+    question: Question
+    target: int
+    cluster: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A question with everything the core knows about it; never handed to a plugin that answers."""
+
+    question: Question
+    gold: int
+    cluster: str
+    groups: Mapping[str, str] = field(default_factory=dict)
+    evidence: tuple[str, ...] = ()
+    twin: str | None = None
+    """Rows with equal `twin` are one question asked about different people."""
+
+    def example(self) -> Example:
+        return Example(self.question, self.gold, self.cluster)
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionSet:
+    name: str
+    rows: tuple[Row, ...]
+    fingerprint: str
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    name: str
+    kind: Kind
+    description: str
+    licence: str
+    primary: str
+    labels: tuple[str, ...]
+    """Classification: the label names, in order; choice: empty."""
+    train: QuestionSet | None
+    validation: QuestionSet | None
+    test: QuestionSet
+    extra_tests: Mapping[str, QuestionSet]
+    twins: QuestionSet | None
+    documents: tuple[Document, ...]
+    documents_fingerprint: str
+    groups: tuple[str, ...]
+    fingerprint: str
+
+    @property
+    def question_sets(self) -> Mapping[str, QuestionSet]:
+        """Every set that a finished adaptation is asked, by name."""
+        sets = {"test": self.test, **self.extra_tests}
+        if self.twins is not None:
+            sets["twins"] = self.twins
+        return sets
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """All that a strategy ever sees of a task."""
+
+    kind: Kind
+    labels: tuple[str, ...]
+    train: tuple[Example, ...]
+    validation: tuple[Example, ...]
+    documents: tuple[Document, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AllWeights:
+    """Every weight of the model is trained."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lora:
+    """Low-rank adapters W + (alpha / rank)·B·A on the attention projections (Hu et al. 2021, arXiv:2106.09685)."""
+
+    rank: int
+    alpha: float
+    targets: tuple[str, ...] = ("query", "value")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How weights are trained; the same numbers mean the same thing on every backend."""
+
+    trainable: AllWeights | Lora
+    epochs: int
+    lr: float
+    batch_size: int
+    warmup: float
+    """Share of all steps over which the learning rate rises from 0; it then falls linearly to 0."""
+    weight_decay: float
+    patience: int
+    """Epochs without a better validation loss before training stops."""
+    max_tokens: int
+    seed: int
+    reading: float = 0.0
+    """Weight of the passages in the score of a choice, in [0, 1] (see `prompts`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One line of a training curve; losses are mean cross-entropies in nats, accuracy in [0, 1]."""
+
+    epoch: int
+    train_loss: float
+    validation_loss: float | None
+    validation_accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TuneLog:
+    epochs: tuple[Epoch, ...]
+    best_epoch: int
+    trainable_parameters: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Scores over the choices of each question, in the order asked.
+
+    `scores[i]` has one float32 per choice of question i: log-probabilities up to a constant, so softmax
+    gives the backend's probabilities and argmax its answer. `passages[i]` names the documents read, best first.
+    """
+
+    scores: tuple[Scores, ...]
+    passages: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def chosen(self) -> list[int]:
+        return [int(row.argmax()) for row in self.scores]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a phase consumed; None means not measured, never 0."""
+
+    wall_s: float | None = None
+    cpu_s: float | None = None
+    device_s: float | None = None
+    peak_ram_bytes: int | None = None
+    peak_device_bytes: int | None = None
+    tokens: int | None = None
+    flops: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A saved adaptation: a folder of safetensors and JSON with the hash of its content."""
+
+    folder: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What is known of a model from its files alone, before any framework is loaded."""
+
+    id: str
+    family: str
+    """`sentence-encoder`, `encoder` or `causal`."""
+    revision: str
+    """Hash of the weights and configuration."""
+    location: str
+    parameters: int
+    hidden: int
+    layers: int
+    embedding_parameters: int
+    licence: str = "unknown"
+
+
+class Basis(StrEnum):
+    MEASURED = "measured"
+    ESTIMATED = "estimated"
+    PROJECTED = "projected"
+    EMULATED = "emulated"
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A number with what is needed to judge it; `value` None comes with a `reason`."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    unit: str = ""
+    better: str | None = None
+    """`higher`, `lower` or None where neither is better."""
+    basis: Basis = Basis.MEASURED
+    reason: str | None = None
+    spread: float | None = None
+    """Standard deviation between seeds, where several ran."""
+
+
+def not_measured(reason: str, unit: str = "", better: str | None = None) -> Measurement:
+    return Measurement(value=None, unit=unit, better=better, reason=reason)
+
+
+class Status(StrEnum):
+    PLANNED = "planned"
+    RUNNING = "running"
+    WAITING = "waiting"
+    DONE = "done"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    INVALID = "invalid"
+    TIMEOUT = "timeout"
+    OOM = "oom"
+    CRASHED = "crashed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_failure(self) -> bool:
+        return self in {Status.FAILED, Status.INVALID, Status.TIMEOUT, Status.OOM, Status.CRASHED}
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """strategy × backend × model × settings: one row of the table."""
+
+    strategy: str
+    backend: str
+    model: str | None
+    settings: Settings
+
+    @property
+    def name(self) -> str:
+        where = self.backend if self.model is None else f"{self.backend}:{self.model}"
+        return f"{self.strategy}@{where}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """task × arm × seed: the unit of work and of failure."""
+
+    key: str
+    """The adaptation key: everything that trained it (see `keys`)."""
+    arm: Arm
+    seed: int | None
+    status: Status = Status.PLANNED
+    reason: str | None = None
+    estimate: Usage | None = None
+
+
+def examples(rows: Sequence[Row]) -> tuple[Example, ...]:
+    return tuple(row.example() for row in rows)

@@ -1,0 +1,104 @@
+"""A broken plugin is listed with its reason and harms nobody."""
+
+import subprocess
+import sys
+from importlib import metadata
+
+import pytest
+
+from harness.contracts import TaskSpec
+from harness.errors import UsageError
+from harness.plugin import hookimpl
+from harness.registry import load_registry
+
+
+class Offers:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @hookimpl
+    def harness_tasks(self) -> list[TaskSpec]:
+        from pathlib import Path
+
+        return [TaskSpec(self.name, "", Path("nowhere"))]
+
+
+class Misspelt:
+    @hookimpl
+    def harness_taks(self) -> list[TaskSpec]:
+        return []
+
+
+class Raises:
+    @hookimpl
+    def harness_tasks(self) -> list[TaskSpec]:
+        raise RuntimeError("out of order")
+
+
+def test_first_party_plugins_load_through_entry_points() -> None:
+    registry = load_registry()
+    assert {plugin.problem for plugin in registry.plugins} == {None}
+    assert "legal-qa" in registry.tasks.specs
+
+
+def test_a_name_clash_names_both_plugins() -> None:
+    registry = load_registry([("one", Offers("same")), ("two", Offers("same"))])
+    problems = [plugin.problem for plugin in registry.plugins if plugin.problem]
+    assert len(problems) == 1
+    assert "'one'" in problems[0]
+    assert "'two'" in problems[0]
+    assert "same" in registry.tasks.specs
+
+
+def test_a_hook_that_raises_is_blamed_alone() -> None:
+    registry = load_registry([("bad", Raises()), ("good", Offers("fine"))])
+    assert "fine" in registry.tasks.specs
+    assert [p.name for p in registry.plugins if p.problem and "out of order" in p.problem] == ["bad"]
+
+
+def test_broken_entry_points_are_isolated(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = "tests_broken_plugins"
+    holder = type(sys)(module)
+    holder.misspelt = Misspelt()  # type: ignore[attr-defined]
+    holder.old = type("Old", (), {"HARNESS_API": 99})()  # type: ignore[attr-defined]
+    holder.good = Offers("fine")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module, holder)
+    entries = [
+        metadata.EntryPoint("absent", "no_such_module_at_all", "harness"),
+        metadata.EntryPoint("misspelt", f"{module}:misspelt", "harness"),
+        metadata.EntryPoint("old", f"{module}:old", "harness"),
+        metadata.EntryPoint("good", f"{module}:good", "harness"),
+    ]
+    monkeypatch.setattr(metadata, "entry_points", lambda group: entries)
+    registry = load_registry()
+    problems = {plugin.name: plugin.problem or "" for plugin in registry.plugins}
+    assert "No module named 'no_such_module_at_all'" in problems["absent"]
+    assert "harness_taks" in problems["misspelt"]
+    assert "plugin API 99" in problems["old"]
+    assert problems["good"] == ""
+    assert list(registry.tasks.specs) == ["fine"]
+
+
+def test_an_unknown_name_suggests_the_nearest() -> None:
+    with pytest.raises(UsageError, match="did you mean 'legal-qa'"):
+        load_registry().tasks.get("legal-qq")
+
+
+def test_listing_plugins_imports_no_framework() -> None:
+    heavy = [
+        "torch",
+        "tensorflow",
+        "keras",
+        "transformers",
+        "pandas",
+        "sentence_transformers",
+        "faiss",
+        "peft",
+        "sklearn",
+    ]
+    code = (
+        "import sys; from harness.registry import load_registry; import harness.cli; load_registry();"
+        f"print([m for m in {heavy!r} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

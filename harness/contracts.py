@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from harness.types import (
     Answers,
     Artifact,
+    Document,
     Epoch,
     Example,
     Kind,
@@ -97,7 +98,8 @@ class BackendSpec:
     describe: Callable[[str], ModelCard]
     """Model id -> card, read from files; raises `ModelError` for a model that cannot be had."""
     offers: Callable[[ModelCard], frozenset[Capability]]
-    load: Callable[[], Backend]
+    load: str
+    """`module:function` that returns the `Backend`; named rather than passed, so that a worker can find it."""
     default_model: str
     requires: tuple[str, ...] = ()
     """Importable modules it needs; checked without importing them."""
@@ -152,7 +154,8 @@ class StrategySpec:
     summary: str
     role: str
     """`context` (attaches passages), `weights` (tunes), `answerer` (wraps or replaces the answerer)."""
-    load: Callable[[], Step]
+    load: str
+    """`module:function` that returns the `Step`."""
     needs: Callable[[Kind], frozenset[Capability]] = lambda kind: frozenset()
     settings: Mapping[str, Setting] = field(default_factory=dict)
     needs_model: bool = True
@@ -172,10 +175,18 @@ class AssetSpec:
 
     name: str
     make: str
-    """`module:function`, called as f(folder, task, settings) in a process of its own."""
+    """`module:function`, called as f(folder, input: AssetInput, settings) in a process of its own."""
     open: str
     """`module:function`, called as f(folder) in a cell's process; imports no framework."""
     preload: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AssetInput:
+    """What an asset is made from: documents and the texts of all questions, without gold or groups."""
+
+    documents: tuple[Document, ...]
+    texts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,113 @@
+"""What a phase of a cell consumed: wall and CPU seconds, memory above the zygote, and the session's own counts."""
+
+from __future__ import annotations
+
+import resource
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from harness.types import Usage
+
+SAMPLE_S = 0.1
+
+
+def pss_bytes() -> int | None:
+    """Proportional set size of this process (Linux); None where the system does not tell."""
+    try:
+        with open("/proc/self/smaps_rollup", encoding="ascii") as file:
+            for line in file:
+                if line.startswith("Pss:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return None
+
+
+def cpu_s() -> float:
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+@dataclass(slots=True)
+class Meter:
+    """Measures phases one after another; `phases` maps a phase's name to its summed usage."""
+
+    baseline_bytes: int | None = None
+    phases: dict[str, Usage] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.baseline_bytes = pss_bytes()
+
+    @contextmanager
+    def phase(self, name: str, counts: Callable[[], Usage] = Usage) -> Iterator[None]:
+        """`counts` returns what the session counted since it was last asked (tokens, FLOPs, device)."""
+        sampler = _Sampler()
+        wall, cpu = time.perf_counter(), cpu_s()
+        sampler.start()
+        try:
+            yield
+        finally:
+            sampler.stop()
+            counted = counts()
+            peak = None
+            if sampler.peak is not None and self.baseline_bytes is not None:
+                peak = max(0, sampler.peak - self.baseline_bytes)
+            used = Usage(
+                wall_s=time.perf_counter() - wall,
+                cpu_s=cpu_s() - cpu,
+                device_s=counted.device_s,
+                peak_ram_bytes=peak,
+                peak_device_bytes=counted.peak_device_bytes,
+                tokens=counted.tokens,
+                flops=counted.flops,
+            )
+            self.phases[name] = total([self.phases[name], used]) if name in self.phases else used
+
+
+class _Sampler(threading.Thread):
+    """Reads the process's memory while a phase runs."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.peak: int | None = pss_bytes()
+        self._done = threading.Event()
+
+    def run(self) -> None:
+        while not self._done.wait(SAMPLE_S):
+            self._look()
+
+    def stop(self) -> None:
+        self._done.set()
+        self.join()
+        self._look()
+
+    def _look(self) -> None:
+        seen = pss_bytes()
+        if seen is not None:
+            self.peak = max(self.peak or 0, seen)
+
+
+def total(usages: list[Usage]) -> Usage:
+    """Sums of amounts and maxima of peaks; a figure that no part measured stays None."""
+
+    def add(name: str) -> float | None:
+        seen = [value for usage in usages if (value := getattr(usage, name)) is not None]
+        return sum(seen) if seen else None
+
+    def most(name: str) -> int | None:
+        return max((value for usage in usages if (value := getattr(usage, name)) is not None), default=None)
+
+    tokens = add("tokens")
+    return Usage(
+        wall_s=add("wall_s"),
+        cpu_s=add("cpu_s"),
+        device_s=add("device_s"),
+        peak_ram_bytes=most("peak_ram_bytes"),
+        peak_device_bytes=most("peak_device_bytes"),
+        tokens=None if tokens is None else int(tokens),
+        flops=add("flops"),
+    )

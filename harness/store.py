@@ -1,0 +1,181 @@
+"""One SQLite file of append-only, checksummed records, and content-addressed parts beside it.
+
+Records say what happened; parts (Arrow files) hold questions and answers. A part is written to a temporary
+file, fsynced and renamed before any record names it. Rows whose checksum fails and parts whose hash fails
+are treated as absent, so they are computed again, never believed. Only the parent process writes records;
+workers write parts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import StoreError
+from harness.keys import canonical
+
+SCHEMA = 1
+BUSY_TIMEOUT_S = 30
+LEASE_S = 60
+"""A lease not renewed for this long belongs to nobody."""
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS records (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, key TEXT NOT NULL, run TEXT NOT NULL,
+    created REAL NOT NULL, body TEXT NOT NULL, sha256 TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS records_by_key ON records (kind, key);
+CREATE INDEX IF NOT EXISTS records_by_run ON records (run, kind);
+CREATE TABLE IF NOT EXISTS leases (key TEXT PRIMARY KEY, owner TEXT NOT NULL, renewed REAL NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    kind: str
+    """`run`, `task`, `cell`, `answers`, `log`, `asset` or `artifact`."""
+    key: str
+    run: str
+    created: float
+    body: Mapping[str, Any]
+
+
+class Store:
+    """A folder that survives kills, full disks and eight processes at once; raises `StoreError`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        with _told(root):
+            for name in ("parts", "logs", "assets", "artifacts"):
+                (root / name).mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(root / "store.sqlite", timeout=BUSY_TIMEOUT_S, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, SCHEMA):
+                raise StoreError(f"store {root} has schema {version}, this harness knows {SCHEMA}; use another --store")
+            self._db.executescript(_TABLES + f"PRAGMA user_version={SCHEMA};")
+
+    def close(self) -> None:
+        self._db.close()
+
+    # -- records -----------------------------------------------------------------------------------
+
+    def append(self, kind: str, key: str, run: str, body: Mapping[str, Any]) -> None:
+        text = canonical(body).decode()
+        created = time.time()
+        with _told(self.root):
+            self._db.execute(
+                "INSERT INTO records (kind, key, run, created, body, sha256) VALUES (?, ?, ?, ?, ?, ?)",
+                (kind, key, run, created, text, _checksum(kind, key, run, created, text)),
+            )
+
+    def records(self, kind: str, *, key: str | None = None, run: str | None = None) -> Iterator[Record]:
+        """Sound records of one kind, oldest first."""
+        where, values = ["kind = ?"], [kind]
+        for column, value in (("key", key), ("run", run)):
+            if value is not None:
+                where.append(f"{column} = ?")
+                values.append(value)
+        query = f"SELECT key, run, created, body, sha256 FROM records WHERE {' AND '.join(where)} ORDER BY seq"
+        with _told(self.root):
+            for found, owner, created, body, checksum in self._db.execute(query, values):
+                if _checksum(kind, found, owner, created, body) == checksum:
+                    yield Record(kind, found, owner, created, json.loads(body))
+
+    def latest(self, kind: str, key: str, run: str | None = None) -> Record | None:
+        last = None
+        for record in self.records(kind, key=key, run=run):
+            last = record
+        return last
+
+    # -- parts -------------------------------------------------------------------------------------
+
+    def part(self, sha256: str) -> Path | None:
+        """The file of a part, or None if it is absent or its bytes are not what its name says."""
+        path = part_path(self.root, sha256)
+        try:
+            return path if hashlib.sha256(path.read_bytes()).hexdigest() == sha256 else None
+        except OSError:
+            return None
+
+    # -- leases ------------------------------------------------------------------------------------
+
+    def acquire(self, key: str, owner: str) -> bool:
+        """Take the right to run a cell, if nobody alive holds it; taking it again renews it."""
+        now = time.time()
+        with _told(self.root):
+            changed = self._db.execute(
+                "INSERT INTO leases (key, owner, renewed) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE "
+                "SET owner = excluded.owner, renewed = excluded.renewed "
+                "WHERE leases.owner = excluded.owner OR leases.renewed < ?",
+                (key, owner, now, now - LEASE_S),
+            )
+            return changed.rowcount == 1
+
+    def release(self, key: str, owner: str) -> None:
+        with _told(self.root):
+            self._db.execute("DELETE FROM leases WHERE key = ? AND owner = ?", (key, owner))
+
+    def holder(self, key: str) -> str | None:
+        row = self._db.execute("SELECT owner FROM leases WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else None
+
+    def evict(self, key: str, owner: str) -> None:
+        """Drop the lease of an owner known to be dead."""
+        self.release(key, owner)
+
+
+def part_path(root: Path, sha256: str) -> Path:
+    return root / "parts" / sha256[:2] / f"{sha256}.arrow"
+
+
+def write_part(root: Path, content: bytes) -> str:
+    """Store bytes under their own hash, durably: temporary file, fsync, rename, fsync of the folder."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    path = part_path(root, sha256)
+    if not path.exists() or path.stat().st_size != len(content):
+        write_durably(path, content)
+    return sha256
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _checksum(kind: str, key: str, run: str, created: float, body: str) -> str:
+    return hashlib.sha256(canonical([kind, key, run, created, body])).hexdigest()
+
+
+@contextmanager
+def _told(root: Path) -> Iterator[None]:
+    """Trouble with the disk or the file, as one line."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(f"store {root}: {error}; check space and permissions, or give another --store") from error
+    except OSError as error:
+        raise StoreError(f"store {root}: {error.strerror or error}; give another --store") from error

@@ -1,0 +1,291 @@
+"""One cell in a process of its own: open → adapt → answer; a job in, JSON messages and parts out.
+
+Messages: ``{"phase": name}``, ``{"epoch": {...}}``, ``{"log": {name: value}}``, ``{"answers": set, "parts":
+[sha256, ...], "n": rows}``, ``{"artifact": {...}}`` and one last ``{"end": status, "reason": ..., "usage": ...}``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.contracts import Answerer, Backend, Session, Step
+from harness.errors import HarnessError
+from harness.meter import Meter, total
+from harness.types import Answers, Epoch, Kind, Material, ModelCard, Question, QuestionSet, Status, Usage
+
+LATENCY_QUESTIONS = 20
+TOLD_CHARS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Everything a worker needs, as JSON; `hooks` of `plugins` are found again by entry point name."""
+
+    id: str
+    store: str
+    strategy: tuple[str, ...]
+    """Step names in the order they apply."""
+    backend: str | None
+    model: dict[str, Any] | None
+    seed: int | None
+    settings: dict[str, Any]
+    kind: str
+    labels: list[str]
+    sets: dict[str, dict[str, Any]]
+    """Question set name -> {"parts": [...], "fingerprint": ...}; `train`, `validation` and what to ask."""
+    ask: list[str]
+    documents: list[str]
+    assets: dict[str, dict[str, str]]
+    """Asset name -> {"folder": ..., "open": "module:function"}."""
+    artifact: str | None = None
+    """Folder of a kept adaptation to reopen instead of training."""
+    keep: str | None = None
+    """Folder to save the adaptation to."""
+    plugins: dict[str, str] = field(default_factory=dict)
+    """`step NAME` or `backend NAME` -> "module:function" that loads it."""
+
+
+class InvalidAnswers(HarnessError):
+    """A plugin answered in a way that cannot be scored."""
+
+
+class Channel:
+    """The worker's side of the pipe to the parent."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
+
+    def tell(self, **message: Any) -> None:
+        self._end.sendall(json.dumps(message, allow_nan=False).encode() + b"\n")
+
+
+@dataclass(slots=True)
+class CellContext:
+    """What a step may use beside the session (see `contracts.Context`)."""
+
+    settings: Mapping[str, Any]
+    seed: int
+    channel: Channel
+    assets: Mapping[str, dict[str, str]]
+    _opened: dict[str, Any] = field(default_factory=dict)
+
+    def asset(self, name: str) -> Any:
+        if name not in self._opened:
+            found = self.assets[name]
+            self._opened[name] = resolve(found["open"])(Path(found["folder"]))
+        return self._opened[name]
+
+    def progress(self, epoch: Epoch) -> None:
+        self.channel.tell(epoch=asdict(epoch))
+
+    def record(self, name: str, value: Any) -> None:
+        self.channel.tell(log={name: value})
+
+
+def run(job: Mapping[str, Any], end: socket.socket) -> int:
+    """Run one job to its typed end; returns the exit status."""
+    channel = Channel(end)
+    _log_to(Path(job["log"]))
+    meter = Meter()
+    try:
+        if "asset" in job:
+            _make_asset(job, channel, meter)
+        else:
+            _Cell(Job(**{k: v for k, v in job.items() if k != "log"}), channel, meter).run()
+        _end(channel, Status.DONE, None, meter)
+        return 0
+    except InvalidAnswers as error:
+        _end(channel, Status.INVALID, str(error), meter)
+    except MemoryError:
+        _end(channel, Status.OOM, "out of memory", meter)
+    except Exception as error:
+        traceback.print_exc()
+        oom = type(error).__name__ == "OutOfMemoryError"
+        text = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
+        _end(channel, Status.OOM if oom else Status.FAILED, text, meter)
+    return 1
+
+
+def _end(channel: Channel, status: Status, reason: str | None, meter: Meter) -> None:
+    usage = {name: asdict(used) for name, used in meter.phases.items()}
+    usage["total"] = asdict(total(list(meter.phases.values())))
+    line = None if reason is None else " ".join(reason.split())[:TOLD_CHARS]
+    channel.tell(end=status, reason=line, usage=usage)
+
+
+def _log_to(path: Path) -> None:
+    """Whatever plugins and libraries print goes to the cell's log, never to the channel."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+
+
+def _make_asset(job: Mapping[str, Any], channel: Channel, meter: Meter) -> None:
+    asset = job["asset"]
+    with meter.phase("index"):
+        resolve(asset["make"])(Path(asset["folder"]), _read_texts(Path(job["store"]), asset), asset["settings"])
+
+
+def _read_texts(root: Path, asset: Mapping[str, Any]) -> Any:
+    """An asset's makers see documents and question texts: no gold, no groups."""
+    from harness.codec import decode_documents, decode_rows
+    from harness.contracts import AssetInput
+
+    documents = decode_documents(_parts(root, asset["documents"]))
+    texts: dict[str, None] = {}
+    for found in asset["sets"].values():
+        for row in decode_rows("", "", _parts(root, found["parts"])).rows:
+            texts[row.question.text] = None
+    return AssetInput(documents, tuple(texts))
+
+
+def _parts(root: Path, names: Sequence[str]) -> list[bytes]:
+    from harness.store import part_path
+
+    return [part_path(root, name).read_bytes() for name in names]
+
+
+def resolve(path: str) -> Callable[..., Any]:
+    """`module:function` -> the function."""
+    module, _, name = path.partition(":")
+    found = getattr(importlib.import_module(module), name)
+    if not callable(found):
+        raise TypeError(f"{path} is not callable")
+    return found  # type: ignore[no-any-return]
+
+
+class _Cell:
+    def __init__(self, job: Job, channel: Channel, meter: Meter) -> None:
+        self.job, self.channel, self.meter = job, channel, meter
+        self.root = Path(job.store)
+        self.seed = job.seed if job.seed is not None else 0
+        self.session: Session | None = None
+
+    def run(self) -> None:
+        material = self._material()
+        with self._phase("load"):
+            self.session = self._open()
+        with self._phase("adapt"):
+            answer = self._adapt(material)
+        if self.job.keep and self.session is not None:
+            with self._phase("save"):
+                saved = self.session.save(Path(self.job.keep))
+            self.channel.tell(artifact=asdict(saved))
+        for name in self.job.ask:
+            self._ask(name, answer)
+        self._latency(answer)
+        if self.session is not None:
+            self.session.close()
+
+    def _phase(self, name: str) -> Any:
+        self.channel.tell(phase=name)
+        return self.meter.phase(name, self._counts)
+
+    def _counts(self) -> Usage:
+        return Usage() if self.session is None else self.session.usage()
+
+    def _material(self) -> Material:
+        from harness.codec import decode_documents
+        from harness.types import examples
+
+        sets = {name: self._set(name) for name in ("train", "validation") if name in self.job.sets}
+        return Material(
+            Kind(self.job.kind),
+            tuple(self.job.labels),
+            *(examples(sets[name].rows) if name in sets else () for name in ("train", "validation")),
+            decode_documents(_parts(self.root, self.job.documents)),
+        )
+
+    def _set(self, name: str) -> QuestionSet:
+        from harness.codec import decode_rows
+
+        found = self.job.sets[name]
+        return decode_rows(name, found["fingerprint"], _parts(self.root, found["parts"]))
+
+    def _open(self) -> Session | None:
+        if self.job.backend is None or self.job.model is None:
+            return None
+        backend: Backend = resolve(self.job.plugins[f"backend {self.job.backend}"])()
+        artifact = Path(self.job.artifact) if self.job.artifact else None
+        return backend.open(
+            ModelCard(**self.job.model),
+            kind=Kind(self.job.kind),
+            labels=self.job.labels,
+            seed=self.seed,
+            artifact=artifact,
+        )
+
+    def _adapt(self, material: Material) -> Answerer:
+        answer: Answerer = _cannot_answer if self.session is None else self.session.answer
+        for name in self.job.strategy:
+            step: Step = resolve(self.job.plugins[f"step {name}"])()
+            own = {
+                key.split(".", 1)[1]: value for key, value in self.job.settings.items() if key.split(".", 1)[0] == name
+            }
+            context = CellContext(own, self.seed, self.channel, self.job.assets)
+            material, answer = step.apply(self.session, material, answer, context)
+        return answer
+
+    def _ask(self, name: str, answer: Answerer) -> None:
+        from harness.codec import PART_ROWS, encode_answers
+        from harness.store import write_part
+
+        asked = self._set(name)
+        questions = [row.question for row in asked.rows]
+        with self._phase(f"predict {name}"):
+            answers = answer(questions)
+        check_answers(questions, answers)
+        names = []
+        for start in range(0, len(questions), PART_ROWS):
+            chunk = slice(start, start + PART_ROWS)
+            part = Answers(answers.scores[chunk], answers.passages[chunk])
+            names.append(write_part(self.root, encode_answers(part)))
+        self.channel.tell(answers=name, fingerprint=asked.fingerprint, parts=names, n=len(questions))
+
+    def _latency(self, answer: Answerer) -> None:
+        """Seconds for one question at a time, after one that warms up."""
+        if "test" not in self.job.ask:
+            return
+        questions = [row.question for row in self._set("test").rows[: LATENCY_QUESTIONS + 1]]
+        seconds = []
+        with self._phase("latency"):
+            for question in questions:
+                began = time.perf_counter()
+                answer([question])
+                seconds.append(time.perf_counter() - began)
+        self.channel.tell(log={"latency_s": seconds[1:] or seconds})
+
+
+def check_answers(questions: Sequence[Question], answers: Answers) -> None:
+    """Raise `InvalidAnswers` unless there is one finite score per choice of every question."""
+    import numpy as np
+
+    if len(answers.scores) != len(questions):
+        raise InvalidAnswers(f"{len(questions)} questions got {len(answers.scores)} answers")
+    if answers.passages and len(answers.passages) != len(questions):
+        raise InvalidAnswers(f"{len(questions)} questions got {len(answers.passages)} lists of passages")
+    for question, scores in zip(questions, answers.scores, strict=True):
+        if np.shape(scores) != (len(question.choices),):
+            raise InvalidAnswers(
+                f"question {question.id!r} has {len(question.choices)} choices but scores of shape {np.shape(scores)}"
+            )
+        if not np.isfinite(scores).all():
+            raise InvalidAnswers(f"question {question.id!r} got a score that is not finite")
+
+
+def _cannot_answer(questions: Sequence[Question]) -> Answers:
+    raise InvalidAnswers("no step answers: this strategy needs a model or a step that replaces the answerer")

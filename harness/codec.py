@@ -106,7 +106,7 @@ def _write(schema: pa.Schema, columns: Mapping[str, Any]) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
         writer.write_table(pa.Table.from_pydict(dict(columns), schema=schema))
-    return sink.getvalue().to_pybytes()
+    return bytes(sink.getvalue())
 
 
 def _read(content: bytes) -> pa.Table:

@@ -21,7 +21,7 @@ from typing import Any
 from harness.contracts import Answerer, Backend, Session, Step
 from harness.errors import HarnessError
 from harness.meter import Meter, total
-from harness.types import Answers, Epoch, Kind, Material, ModelCard, Question, QuestionSet, Status, Usage
+from harness.types import Answers, Epoch, Example, Kind, Material, ModelCard, Question, QuestionSet, Status, Usage
 
 LATENCY_QUESTIONS = 20
 TOLD_CHARS = 400
@@ -202,12 +202,15 @@ class _Cell:
         from harness.codec import decode_documents
         from harness.types import examples
 
-        sets = {name: self._set(name) for name in ("train", "validation") if name in self.job.sets}
+        def read(name: str) -> tuple[Example, ...]:
+            return examples(self._set(name).rows) if name in self.job.sets else ()
+
         return Material(
-            Kind(self.job.kind),
-            tuple(self.job.labels),
-            *(examples(sets[name].rows) if name in sets else () for name in ("train", "validation")),
-            decode_documents(_parts(self.root, self.job.documents)),
+            kind=Kind(self.job.kind),
+            labels=tuple(self.job.labels),
+            train=read("train"),
+            validation=read("validation"),
+            documents=decode_documents(_parts(self.root, self.job.documents)),
         )
 
     def _set(self, name: str) -> QuestionSet:

@@ -178,6 +178,8 @@ class AssetSpec:
     """`module:function`, called as f(folder, input: AssetInput, settings) in a process of its own."""
     open: str
     """`module:function`, called as f(folder) in a cell's process; imports no framework."""
+    settings: tuple[str, ...] = ()
+    """Which of the step's settings shape it; others do not make a new one."""
     preload: tuple[str, ...] = ()
 
 

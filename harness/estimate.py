@@ -1,0 +1,50 @@
+"""What a cell will cost, from sizes alone: an estimate, and labelled one wherever it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.contracts import StrategySpec
+from harness.types import ModelCard, QuestionSet, Task, Usage
+
+CHARS_PER_TOKEN = 4.2
+CPU_FLOPS_PER_S = 1.5e11
+"""A two-core CPU with bf16 matrix units, as measured on MiniLM-sized layers; other machines differ."""
+START_S = 3.0
+FLOAT_BYTES = 4
+
+
+def estimate(
+    task: Task,
+    sets: Mapping[str, QuestionSet],
+    steps: Sequence[StrategySpec],
+    settings: Mapping[str, Any],
+    card: ModelCard | None,
+) -> Usage:
+    """Seconds, tokens, FLOPs and memory: 2 FLOPs per weight and token forward, 6 for forward and backward."""
+    if card is None:
+        return Usage(wall_s=START_S)
+    asked = sum(_tokens(found) for found in sets.values())
+    weights = card.parameters - card.embedding_parameters
+    flops = 2.0 * weights * asked
+    tokens = asked
+    memory = card.parameters * FLOAT_BYTES
+    for step in steps:
+        if step.role == "weights" and task.train is not None:
+            trained = _tokens(task.train) * int(settings.get(f"{step.name}.epochs", 1))
+            tokens += trained
+            flops += 6.0 * weights * trained
+            memory += 3 * card.parameters * FLOAT_BYTES
+    return Usage(wall_s=START_S + flops / CPU_FLOPS_PER_S, tokens=tokens, flops=flops, peak_ram_bytes=memory)
+
+
+def _tokens(found: QuestionSet) -> int:
+    """Tokens of questions and of their choices, where each row brings its own."""
+    characters = 0
+    first = found.rows[0].question.choices
+    for row in found.rows:
+        characters += len(row.question.text)
+        if row.question.choices is not first:
+            characters += sum(map(len, row.question.choices))
+    return int(characters / CHARS_PER_TOKEN)

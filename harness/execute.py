@@ -1,0 +1,407 @@
+"""Plan → store: runs what is not yet there, one lease and one process per cell, and tells everything as events."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.codec import encode_documents, encode_rows
+from harness.contracts import Event
+from harness.keys import answers_key
+from harness.plan import Plan, PlannedAsset, PlannedCell
+from harness.processes import LocalProcesses
+from harness.store import LEASE_S, Store, write_part
+from harness.types import QuestionSet, Row, Status
+
+PART_ROWS = 10_000
+POLL_S = 0.2
+
+Emit = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Where the store keeps a task's questions and documents."""
+
+    sets: Mapping[str, dict[str, Any]]
+    documents: list[str]
+
+
+def execute(plan: Plan, store: Store, emit: Emit) -> str:
+    """Run every planned cell that has no stored answers; returns the run's id. The same plan resumes."""
+    return _Execution(plan, store, emit).run()
+
+
+@dataclass(slots=True)
+class _Active:
+    planned: PlannedCell | PlannedAsset
+    began: float
+    answers: list[dict[str, Any]] = field(default_factory=list)
+    log: dict[str, Any] = field(default_factory=dict)
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+    artifact: dict[str, Any] | None = None
+    contended: bool = False
+
+
+class _Execution:
+    def __init__(self, plan: Plan, store: Store, emit: Emit) -> None:
+        self.plan, self.store, self._emit = plan, store, emit
+        self.run_id = time.strftime("%Y%m%d-%H%M%S-") + uuid.uuid4().hex[:6]
+        self.owner = _owner()
+        self.active: dict[str, _Active] = {}
+        self.renewed = time.monotonic()
+
+    def run(self) -> str:
+        self.snapshot = save_snapshot(self.plan, self.store)
+        self.store.append("run", self.run_id, self.run_id, self._describe())
+        waiting = self._settle()
+        self.emit("run.planned", None, cells=len(self.plan.cells), todo=len(waiting))
+        try:
+            with LocalProcesses(self.store.root / "logs") as processes:
+                failed_assets = self._make_assets(processes, waiting)
+                self._run_cells(processes, waiting, failed_assets)
+        except BaseException:
+            for id in self.active:
+                self.store.release(id, self.owner)
+            self.store.append("ended", self.run_id, self.run_id, {"status": Status.CANCELLED})
+            raise
+        self.store.append("ended", self.run_id, self.run_id, {"status": Status.DONE})
+        self.emit("run.ended", None)
+        return self.run_id
+
+    def emit(self, name: str, cell: str | None, **data: Any) -> None:
+        self._emit(Event(name, self.run_id, cell, data))
+
+    # -- before ------------------------------------------------------------------------------------
+
+    def _describe(self) -> dict[str, Any]:
+        request = self.plan.request
+        return {
+            "task": {"name": self.plan.task.name, "fingerprint": self.plan.task.fingerprint},
+            "environment": environment(),
+            "seeds": list(request.seeds),
+            "cells": [
+                {
+                    "key": planned.cell.key,
+                    "arm": asdict(planned.cell.arm),
+                    "seed": planned.cell.seed,
+                    "seeded": planned.cell.seed is not None,
+                    "trained": any(step.needs_training for step in planned.steps),
+                    "status": planned.cell.status,
+                    "reason": planned.cell.reason,
+                    "estimate": asdict(planned.cell.estimate) if planned.cell.estimate else None,
+                    "assets": [asset.key for asset in planned.assets],
+                    "model": asdict(planned.model) if planned.model else None,
+                    "device": planned.backend.device() if planned.backend else "cpu",
+                }
+                for planned in self.plan.cells
+            ],
+        }
+
+    def _settle(self) -> list[PlannedCell]:
+        """Cells still to run; the others are done already or skipped."""
+        waiting = []
+        for planned in self.plan.cells:
+            cell = planned.cell
+            if cell.status is Status.SKIPPED:
+                self.emit("cell.ended", cell.key, status=Status.SKIPPED, reason=cell.reason, arm=cell.arm.name)
+            elif not self.plan.request.fresh and not self._unanswered(planned):
+                self.emit("cell.ended", cell.key, status=Status.DONE, reused=True, arm=cell.arm.name, seed=cell.seed)
+            else:
+                waiting.append(planned)
+        return waiting
+
+    def _unanswered(self, planned: PlannedCell) -> list[str]:
+        """Question sets that this adaptation has no sound stored answers to."""
+        done = self.store.latest("cell", planned.cell.key)
+        if done is None or done.body["status"] != Status.DONE:
+            return list(self.plan.sets)
+        return [
+            name
+            for name, found in self.plan.sets.items()
+            if stored_answers(self.store, planned.cell.key, found.fingerprint) is None
+        ]
+
+    # -- assets ------------------------------------------------------------------------------------
+
+    def _make_assets(self, processes: LocalProcesses, waiting: list[PlannedCell]) -> dict[str, str]:
+        """Asset key -> why it could not be made."""
+        failed: dict[str, str] = {}
+        needed = {asset.key: asset for planned in waiting for asset in planned.assets}
+        for key, asset in needed.items():
+            while self._asset_record(key) is None or self.plan.request.fresh:
+                if not self._lease(key):
+                    time.sleep(POLL_S)
+                    continue
+                self.emit("asset.started", key, asset=asset.spec.name)
+                reason = self._make(processes, key, asset)
+                self.store.release(key, self.owner)
+                self.emit("asset.done", key, asset=asset.spec.name, reason=reason)
+                if reason:
+                    failed[key] = f"asset {asset.spec.name}: {reason}"
+                break
+        return failed
+
+    def _asset_record(self, key: str) -> Any:
+        record = self.store.latest("asset", key)
+        return record if record and (self.store.root / "assets" / key).is_dir() else None
+
+    def _make(self, processes: LocalProcesses, key: str, asset: PlannedAsset) -> str | None:
+        folder = self.store.root / "assets" / key
+        temporary = folder.with_name(f".{key}.{os.getpid()}")
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        job = {
+            "store": str(self.store.root.resolve()),
+            "asset": {
+                "make": asset.spec.make,
+                "folder": str(temporary),
+                "settings": dict(asset.settings),
+                "documents": self.snapshot.documents,
+                "sets": dict(self.snapshot.sets),
+            },
+        }
+        processes.submit(f"asset-{key[:16]}", job, asset.spec.preload, self.plan.request.time_limit_s)
+        while True:
+            self._renew([key])
+            for _, message in processes.messages(POLL_S):
+                if "end" not in message:
+                    continue
+                if message["end"] != Status.DONE:
+                    shutil.rmtree(temporary, ignore_errors=True)
+                    return str(message["reason"])
+                shutil.rmtree(folder, ignore_errors=True)
+                temporary.rename(folder)
+                size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+                body = {"name": asset.spec.name, "usage": message["usage"], "bytes": size}
+                self.store.append("asset", key, self.run_id, body)
+                return None
+
+    # -- cells -------------------------------------------------------------------------------------
+
+    def _run_cells(
+        self, processes: LocalProcesses, waiting: list[PlannedCell], failed_assets: Mapping[str, str]
+    ) -> None:
+        queue = list(waiting)
+        while queue or self.active:
+            for planned in list(queue):
+                if len(self.active) >= self.plan.request.jobs:
+                    break
+                broken = [failed_assets[a.key] for a in planned.assets if a.key in failed_assets]
+                if broken:
+                    queue.remove(planned)
+                    self._record(planned, {"end": Status.FAILED, "reason": broken[0], "usage": {}}, None)
+                elif self._lease(planned.cell.key):
+                    queue.remove(planned)
+                    if self.plan.request.fresh or self._unanswered(planned):
+                        self._start(processes, planned)
+                    else:
+                        self.store.release(planned.cell.key, self.owner)
+                        self._tell_end(planned, Status.DONE, None, reused=True)
+            self._renew(list(self.active))
+            if not self.active:
+                time.sleep(POLL_S)
+            for id, message in processes.messages(POLL_S):
+                if id in self.active:
+                    self._hear(id, message)
+
+    def _start(self, processes: LocalProcesses, planned: PlannedCell) -> None:
+        cell, key = planned.cell, planned.cell.key
+        self.active[key] = _Active(planned, time.time(), contended=bool(self.active))
+        for active in self.active.values():
+            active.contended = active.contended or len(self.active) > 1
+        self.emit("cell.started", key, arm=cell.arm.name, seed=cell.seed)
+        processes.submit(key, self._job(planned), _preload(planned), self.plan.request.time_limit_s)
+
+    def _job(self, planned: PlannedCell) -> dict[str, Any]:
+        cell, task = planned.cell, self.plan.task
+        plugins = {f"step {step.name}": step.load for step in planned.steps}
+        if planned.backend is not None:
+            plugins[f"backend {planned.backend.name}"] = planned.backend.load
+        ask = list(self.plan.sets)
+        artifact = None
+        kept = self.store.latest("artifact", cell.key)
+        if kept and Path(kept.body["folder"]).is_dir() and not self.plan.request.fresh:
+            artifact, ask = kept.body["folder"], self._unanswered(planned)
+        folder = str((self.store.root / "artifacts" / cell.key).resolve())
+        keeping = self.plan.request.keep != "none" and planned.backend is not None and artifact is None
+        return {
+            "store": str(self.store.root.resolve()),
+            "strategy": [step.name for step in planned.steps],
+            "backend": planned.backend.name if planned.backend else None,
+            "model": asdict(planned.model) if planned.model else None,
+            "seed": cell.seed,
+            "settings": dict(cell.arm.settings),
+            "kind": task.kind,
+            "labels": list(task.labels),
+            "sets": dict(self.snapshot.sets),
+            "ask": ask,
+            "documents": self.snapshot.documents,
+            "assets": {
+                asset.spec.name: {
+                    "folder": str((self.store.root / "assets" / asset.key).resolve()),
+                    "open": asset.spec.open,
+                }
+                for asset in planned.assets
+            },
+            "artifact": artifact,
+            "keep": folder if keeping else None,
+            "plugins": plugins,
+        }
+
+    def _hear(self, key: str, message: dict[str, Any]) -> None:
+        active = self.active[key]
+        planned = active.planned
+        assert isinstance(planned, PlannedCell)
+        if "phase" in message:
+            self.emit("cell.phase", key, phase=message["phase"], arm=planned.cell.arm.name)
+        elif "epoch" in message:
+            active.epochs.append(message["epoch"])
+            self.emit("cell.epoch", key, arm=planned.cell.arm.name, **message["epoch"])
+        elif "log" in message:
+            active.log.update(message["log"])
+        elif "answers" in message:
+            active.answers.append(message)
+        elif "artifact" in message:
+            active.artifact = message["artifact"]
+        elif "end" in message:
+            self._record(planned, message, active)
+            self.active.pop(key, None)
+            self.store.release(key, self.owner)
+
+    def _record(self, planned: PlannedCell, message: Mapping[str, Any], active: _Active | None) -> None:
+        """Answers first, then the cell's end: a cell recorded as done has all its answers."""
+        key, status = planned.cell.key, Status(message["end"])
+        if active is not None and status is Status.DONE:
+            for told in active.answers:
+                body = {name: told[name] for name in ("answers", "fingerprint", "parts", "n")}
+                self.store.append("answers", answers_key(key, told["fingerprint"]), self.run_id, body)
+            if active.artifact is not None:
+                self.store.append("artifact", key, self.run_id, active.artifact)
+        body = {
+            "status": status,
+            "reason": message["reason"],
+            "usage": message["usage"],
+            "log": {**active.log, "epochs": active.epochs} if active else {},
+            "contended": active.contended if active else False,
+        }
+        self.store.append("cell", key, self.run_id, body)
+        self._tell_end(planned, status, message["reason"], reused=False)
+
+    def _tell_end(self, planned: PlannedCell, status: Status, reason: str | None, reused: bool) -> None:
+        cell = planned.cell
+        self.emit(
+            "cell.ended", cell.key, status=status, reason=reason, reused=reused, arm=cell.arm.name, seed=cell.seed
+        )
+
+    # -- leases ------------------------------------------------------------------------------------
+
+    def _lease(self, key: str) -> bool:
+        if self.store.acquire(key, self.owner):
+            return True
+        holder = self.store.holder(key)
+        if holder and _is_dead(holder):
+            self.store.evict(key, holder)
+            return self.store.acquire(key, self.owner)
+        return False
+
+    def _renew(self, keys: list[str]) -> None:
+        if time.monotonic() - self.renewed > LEASE_S / 6:
+            self.renewed = time.monotonic()
+            for key in keys:
+                self.store.acquire(key, self.owner)
+
+
+def _preload(planned: PlannedCell) -> tuple[str, ...]:
+    return planned.backend.preload if planned.backend else ()
+
+
+def save_snapshot(plan: Plan, store: Store) -> Snapshot:
+    """Keep the task as it was asked: evidence must not depend on files that may change."""
+    task = plan.task
+    own = {"train": task.train, "validation": task.validation, **plan.sets}
+    sets = {
+        name: {"parts": _save_rows(store, found), "fingerprint": found.fingerprint}
+        for name, found in own.items()
+        if found is not None
+    }
+    documents = [write_part(store.root, encode_documents(task.documents))] if task.documents else []
+    body = {
+        "name": task.name,
+        "kind": task.kind,
+        "labels": list(task.labels),
+        "groups": list(task.groups),
+        "primary": task.primary,
+        "tests": list(task.extra_tests),
+        "sets": sets,
+        "documents": documents,
+    }
+    if store.latest("task", task.fingerprint) is None:
+        store.append("task", task.fingerprint, "", body)
+    return Snapshot(sets, documents)
+
+
+def _save_rows(store: Store, found: QuestionSet) -> list[str]:
+    def chunks() -> Iterator[tuple[Row, ...]]:
+        for start in range(0, len(found.rows), PART_ROWS):
+            yield found.rows[start : start + PART_ROWS]
+
+    return [write_part(store.root, encode_rows(chunk)) for chunk in chunks()]
+
+
+def stored_answers(store: Store, key: str, fingerprint: str) -> list[Path] | None:
+    """The sound parts of stored answers, or None."""
+    record = store.latest("answers", answers_key(key, fingerprint))
+    if record is None:
+        return None
+    parts = [store.part(name) for name in record.body["parts"]]
+    return [part for part in parts if part is not None] if all(parts) else None
+
+
+def environment() -> dict[str, Any]:
+    from importlib import metadata
+
+    versions = {}
+    for name in ("adapt-harness", "torch", "transformers", "peft", "tensorflow", "keras", "faiss-cpu", "numpy"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "versions": versions,
+    }
+
+
+def _owner() -> str:
+    return f"{_boot()}:{os.getpid()}:{_started(os.getpid())}:{uuid.uuid4().hex[:8]}"
+
+
+def _is_dead(owner: str) -> bool:
+    """Whether a lease's owner was a process of this boot that has gone (its pid may have been reused)."""
+    boot, pid, started, _ = owner.split(":")
+    if boot != _boot():
+        return False
+    return _started(int(pid)) != started
+
+
+def _boot() -> str:
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return platform.node().replace(":", "-")
+
+
+def _started(pid: int) -> str:
+    """When a process started, in clock ticks since boot; empty if there is no such process."""
+    with contextlib.suppress(OSError, IndexError):
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[19]
+    return ""

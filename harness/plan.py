@@ -1,0 +1,253 @@
+"""Request × registry × task → plan: every cell, run or skipped with its reason, priced, nothing loaded."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import harness
+from harness.contracts import AssetSpec, BackendSpec, StrategySpec
+from harness.errors import HarnessError
+from harness.estimate import estimate
+from harness.keys import digest, digest_all
+from harness.registry import Registry, package_hash, require
+from harness.request import (
+    Request,
+    Strategy,
+    default_strategies,
+    models_for,
+    parse_strategy,
+    resolve_settings,
+    settings_of,
+)
+from harness.types import Arm, Cell, ModelCard, QuestionSet, Row, Status, Task
+
+SAMPLE_ROWS = 2_000
+"""At most this many training and validation rows are asked for the overfitting gap."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedAsset:
+    key: str
+    spec: AssetSpec
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCell:
+    cell: Cell
+    steps: tuple[StrategySpec, ...]
+    backend: BackendSpec | None
+    model: ModelCard | None
+    assets: tuple[PlannedAsset, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    request: Request
+    task: Task
+    """As limited by the request."""
+    sets: Mapping[str, QuestionSet]
+    """Every set that is asked: test sets, twins, and samples of train and validation."""
+    cells: tuple[PlannedCell, ...]
+
+    @property
+    def assets(self) -> tuple[PlannedAsset, ...]:
+        needed = {a.key: a for c in self.cells if c.cell.status is Status.PLANNED for a in c.assets}
+        return tuple(needed.values())
+
+
+def make_plan(request: Request, registry: Registry, task: Task) -> Plan:
+    """Raises `UsageError` for a name that does not exist; what cannot run is planned as skipped."""
+    given = resolve_settings(registry, request.settings)
+    strategies = [parse_strategy(registry, name) for name in request.strategies] or default_strategies(registry)
+    task = limited(task, request.limit)
+    sets = asked_sets(task)
+    planner = _Planner(request, registry, task, sets, given)
+    cells: dict[str, PlannedCell] = {}
+    for strategy in strategies:
+        for planned in planner.cells(strategy):
+            cells.setdefault(planned.cell.key, planned)
+    return Plan(request, task, sets, tuple(cells.values()))
+
+
+def limited(task: Task, limit: int | None) -> Task:
+    """The task with at most `limit` rows per set, chosen by whole clusters (twins: whole twin sets)."""
+    if limit is None:
+        return task
+
+    def cut(found: QuestionSet | None) -> QuestionSet | None:
+        return None if found is None else sample(found, limit)
+
+    test = sample(task.test, limit)
+    extra = {name: sample(found, limit) for name, found in task.extra_tests.items()}
+    train, validation, twins = cut(task.train), cut(task.validation), cut(task.twins)
+    fingerprint = digest([task.fingerprint, limit])
+    return replace(
+        task,
+        train=train,
+        validation=validation,
+        test=test,
+        extra_tests=extra,
+        twins=twins,
+        fingerprint=fingerprint,
+    )
+
+
+def sample(found: QuestionSet, most: int) -> QuestionSet:
+    """At most `most` rows, by whole clusters in an order that depends on their names alone.
+
+    A cluster is cut only if it alone is larger than `most`; rows keep their order.
+    """
+    if len(found) <= most:
+        return found
+    clusters: dict[str, list[Row]] = {}
+    for row in found.rows:
+        clusters.setdefault(row.twin or row.cluster, []).append(row)
+    kept: set[str] = set()
+    for name in sorted(clusters, key=lambda cluster: digest(["sample", cluster])):
+        if len(kept) + len(clusters[name]) <= most:
+            kept.update(row.question.id for row in clusters[name])
+    if not kept:
+        kept = {row.question.id for row in found.rows[:most]}
+    rows = tuple(row for row in found.rows if row.question.id in kept)
+    return QuestionSet(found.name, rows, digest([found.fingerprint, digest_all(row.question.id for row in rows)]))
+
+
+def asked_sets(task: Task) -> dict[str, QuestionSet]:
+    sets = dict(task.question_sets)
+    for name, found in (("train", task.train), ("validation", task.validation)):
+        if found is not None:
+            sets[f"{name}_sample"] = sample(found, SAMPLE_ROWS)
+    return sets
+
+
+class _Planner:
+    def __init__(
+        self,
+        request: Request,
+        registry: Registry,
+        task: Task,
+        sets: Mapping[str, QuestionSet],
+        given: Mapping[str, Any],
+    ) -> None:
+        self.request, self.registry, self.task, self.sets, self.given = request, registry, task, sets, given
+        self.core = package_hash(harness)
+
+    def cells(self, strategy: Strategy) -> list[PlannedCell]:
+        settings = settings_of(strategy.steps, self.given)
+        if not strategy.needs_model:
+            return self._seeds(strategy, settings, None, "none", None, None)
+        planned = []
+        for name in self._backends():
+            backend = self.registry.backends.get(name)
+            for model in models_for(self.registry, name, self.request.models):
+                try:
+                    require(name, backend.requires, backend.extra)
+                    card, problem = backend.describe(model), None
+                except HarnessError as error:
+                    card, problem = None, str(error)
+                planned += self._seeds(strategy, settings, backend, name, card, problem, model)
+        return planned
+
+    def _backends(self) -> Sequence[str]:
+        if self.request.backends:
+            return self.request.backends
+        installed = [
+            spec.name
+            for spec in self.registry.backends
+            if all(importlib.util.find_spec(module) is not None for module in spec.requires)
+        ]
+        return installed or list(self.registry.backends.specs)
+
+    def _seeds(
+        self,
+        strategy: Strategy,
+        settings: Mapping[str, Any],
+        backend: BackendSpec | None,
+        backend_name: str,
+        card: ModelCard | None,
+        problem: str | None,
+        model: str | None = None,
+    ) -> list[PlannedCell]:
+        arm = Arm(strategy.name, backend_name, model, settings)
+        reason = problem or self._missing(strategy, backend, card)
+        assets = tuple(
+            self._asset(step, asset, settings) for step in strategy.steps for asset in step.assets if not reason
+        )
+        seeds: Sequence[int | None] = self.request.seeds if strategy.seeded else [None]
+        cells = []
+        for seed in seeds:
+            key = self._key(strategy, settings, backend, card, model, seed, assets)
+            status = Status.SKIPPED if reason else Status.PLANNED
+            expected = None if reason else estimate(self.task, self.sets, strategy.steps, settings, card)
+            cell = Cell(key, arm, seed, status, reason, expected)
+            cells.append(PlannedCell(cell, strategy.steps, backend, card, assets))
+        return cells
+
+    def _missing(self, strategy: Strategy, backend: BackendSpec | None, card: ModelCard | None) -> str | None:
+        """Why a cell cannot run, or None."""
+        if any(step.needs_training for step in strategy.steps) and self.task.train is None:
+            return "the task has no training questions"
+        if any(step.needs_documents for step in strategy.steps) and not self.task.documents:
+            return "the task has no documents to retrieve from"
+        if backend is None or card is None:
+            return None
+        needs = {need for step in strategy.steps for need in step.needs(self.task.kind)}
+        if any(step.role == "weights" for step in strategy.steps):
+            needs = {need for need in needs if not need.startswith("answer:")}
+        missing = sorted(needs - backend.offers(card))
+        return f"{backend.name} does not offer {', '.join(missing)} for {card.id}" if missing else None
+
+    def _asset(self, step: StrategySpec, spec: AssetSpec, settings: Mapping[str, Any]) -> PlannedAsset:
+        own = {k.split(".", 1)[1]: v for k, v in settings.items() if k.startswith(f"{step.name}.")}
+        relevant = {name: own[name] for name in spec.settings}
+        key = digest(
+            {
+                "asset": spec.name,
+                "settings": relevant,
+                "documents": self.task.documents_fingerprint,
+                "sets": sorted(found.fingerprint for found in self._texts().values()),
+                "source": self.registry.source_of(self.registry.strategies.plugins[step.name]),
+            }
+        )
+        return PlannedAsset(key, spec, relevant)
+
+    def _texts(self) -> dict[str, QuestionSet]:
+        own = {"train": self.task.train, "validation": self.task.validation, **self.task.question_sets}
+        return {name: found for name, found in own.items() if found is not None}
+
+    def _key(
+        self,
+        strategy: Strategy,
+        settings: Mapping[str, Any],
+        backend: BackendSpec | None,
+        card: ModelCard | None,
+        model: str | None,
+        seed: int | None,
+        assets: Sequence[PlannedAsset],
+    ) -> str:
+        task = self.task
+        plugins = {self.registry.strategies.plugins[step.name] for step in strategy.steps}
+        if backend is not None:
+            plugins.add(self.registry.backends.plugins[backend.name])
+        return digest(
+            {
+                "core": self.core,
+                "kind": task.kind,
+                "labels": task.labels,
+                "train": task.train.fingerprint if task.train else None,
+                "validation": task.validation.fingerprint if task.validation else None,
+                "documents": task.documents_fingerprint,
+                "strategy": strategy.name,
+                "settings": dict(settings),
+                "backend": backend.name if backend else None,
+                "model": [model, card.revision if card else None],
+                "device": backend.device() if backend else "cpu",
+                "seed": seed,
+                "assets": [asset.key for asset in assets],
+                "plugins": {name: self.registry.source_of(name) for name in sorted(plugins)},
+            }
+        )

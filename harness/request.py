@@ -1,0 +1,147 @@
+"""What the user asked for, checked against what is installed, before anything runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.contracts import Setting, StrategySpec
+from harness.errors import UsageError, unknown
+from harness.registry import Registry
+
+KEEP = ("none", "best", "all")
+RUN_ORDER = ("context", "weights", "answerer")
+"""Steps apply in this order however the name is spelt: retrieval first, so that training sees it."""
+NAME_ORDER = ("answerer", "weights", "context")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One run as asked; names are checked in `plan`."""
+
+    task: str
+    strategies: tuple[str, ...] = ()
+    """Empty: every default strategy and composition."""
+    backends: tuple[str, ...] = ()
+    """Empty: every backend whose libraries are installed."""
+    models: tuple[str, ...] = ()
+    """`[BACKEND:]ID`; empty: each backend's default."""
+    seeds: tuple[int, ...] = (0,)
+    limit: int | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    jobs: int = 1
+    keep: str = "none"
+    time_limit_s: float = 3600.0
+    fresh: bool = False
+    store: Path = Path(".harness")
+    data: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.keep not in KEEP:
+            raise UsageError(unknown("--keep value", self.keep, KEEP))
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(f"--limit {self.limit} must be at least 1")
+        if self.jobs < 1:
+            raise UsageError(f"--jobs {self.jobs} must be at least 1")
+        if self.time_limit_s <= 0:
+            raise UsageError(f"--time-limit {self.time_limit_s} must be above 0")
+        if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
+            raise UsageError("--seeds must be different whole numbers from 0, such as 0,1,2")
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A strategy as run: its parts in running order under their one canonical name."""
+
+    name: str
+    steps: tuple[StrategySpec, ...]
+
+    @property
+    def needs_model(self) -> bool:
+        return any(step.needs_model for step in self.steps)
+
+    @property
+    def seeded(self) -> bool:
+        return any(step.seeded for step in self.steps)
+
+
+def parse_strategy(registry: Registry, text: str) -> Strategy:
+    """`lora+rag` or `rag+lora` -> the same strategy; raises `UsageError` for what cannot be joined."""
+    parts = [registry.strategies.get(name.strip()) for name in text.split("+")]
+    names = [part.name for part in parts]
+    if len(set(names)) != len(names):
+        raise UsageError(f"strategy {text!r} names a part twice")
+    alone = [part.name for part in parts if not part.composes]
+    if alone and len(parts) > 1:
+        raise UsageError(f"strategy {text!r}: {alone[0]!r} does not compose; run it by itself")
+    if sum(part.role == "weights" for part in parts) > 1:
+        raise UsageError(f"strategy {text!r} tunes the weights twice; choose one")
+    ordered = sorted(parts, key=lambda part: (RUN_ORDER.index(part.role), part.name))
+    shown = sorted(parts, key=lambda part: (NAME_ORDER.index(part.role), part.name))
+    return Strategy("+".join(part.name for part in shown), tuple(ordered))
+
+
+def default_strategies(registry: Registry) -> list[Strategy]:
+    """Every default strategy, floors first, then every tuning joined with every context."""
+    specs = [spec for spec in registry.strategies if spec.default]
+    specs.sort(key=lambda spec: (spec.needs_model, RUN_ORDER[::-1].index(spec.role), spec.name))
+    weights = [spec for spec in specs if spec.role == "weights" and spec.composes]
+    contexts = [spec for spec in specs if spec.role == "context" and spec.composes]
+    joined = [f"{weight.name}+{context.name}" for weight in weights for context in contexts]
+    return [parse_strategy(registry, name) for name in [*(spec.name for spec in specs), *joined]]
+
+
+def resolve_settings(registry: Registry, given: Mapping[str, str]) -> dict[str, Any]:
+    """`step.name=text` -> typed values; raises `UsageError` naming what was possible."""
+    known = {f"{spec.name}.{name}": setting for spec in registry.strategies for name, setting in spec.settings.items()}
+    resolved = {}
+    for key, text in given.items():
+        if key not in known:
+            raise UsageError(unknown("setting", key, known))
+        resolved[key] = _typed(key, text, known[key])
+    return resolved
+
+
+def _typed(key: str, text: str, setting: Setting) -> Any:
+    default = setting.default
+    try:
+        if isinstance(default, bool):
+            value: Any = {"true": True, "false": False}[text.lower()]
+        elif isinstance(default, int):
+            value = int(text)
+        elif isinstance(default, float):
+            value = float(text)
+            json.dumps(value, allow_nan=False)
+        else:
+            value = text
+    except (KeyError, ValueError):
+        sort = {bool: "true or false", int: "a whole number", float: "a number"}[type(default)]
+        raise UsageError(f"setting {key}={text!r} must be {sort}, such as {default}") from None
+    if setting.choices and value not in setting.choices:
+        raise UsageError(f"setting {key}={text!r} must be one of {', '.join(map(str, setting.choices))}")
+    return value
+
+
+def settings_of(steps: Iterable[StrategySpec], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The full settings of an arm: its steps' defaults under what was given."""
+    return {
+        f"{step.name}.{name}": given.get(f"{step.name}.{name}", setting.default)
+        for step in steps
+        for name, setting in step.settings.items()
+    }
+
+
+def models_for(registry: Registry, backend: str, given: Sequence[str]) -> list[str]:
+    """The model ids one backend shall run: those given for it or for all, else its default."""
+    ids = []
+    for text in given:
+        prefix, separator, rest = text.partition(":")
+        if separator and prefix in registry.backends.specs:
+            if prefix == backend:
+                ids.append(rest)
+        else:
+            ids.append(text)
+    return list(dict.fromkeys(ids)) or [registry.backends.get(backend).default_model]

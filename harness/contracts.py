@@ -204,8 +204,8 @@ class MeasureSpec:
     name: str
     summary: str
     compute: Callable[[Evidence], Measurement]
-    scope: str = "test"
-    """`test`: only on the test set; `sets`: on every question set; `groups`: per group value too."""
+    scopes: frozenset[str] = frozenset({"test"})
+    """Where it is taken: on the `test` set, on all extra test `sets`, on each value of the `groups`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,60 @@
-"""To come."""
+"""Accuracy, overfitting, bias, retrieval and cost: pure functions of stored evidence."""
+
+from collections.abc import Callable, Iterable
+
+from harness.plugin import MeasureSpec, Price, PriceList, hookimpl
+from harness.types import Measurement
+
+
+def _lazy(module: str, name: str) -> Callable[..., Measurement]:
+    """The function is imported when it is first called: numpy and scikit-learn stay out of listings."""
+
+    def compute(evidence: object) -> Measurement:
+        import importlib
+
+        found = getattr(importlib.import_module(f"harness_measures.{module}"), name)
+        return found(evidence)  # type: ignore[no-any-return]
+
+    return compute
+
+
+def _spec(module: str, name: str, summary: str, *scopes: str) -> MeasureSpec:
+    return MeasureSpec(name, summary, _lazy(module, name), frozenset(scopes or {"test"}))
+
+
+@hookimpl
+def harness_measures() -> Iterable[MeasureSpec]:
+    return [
+        _spec("accuracy", "accuracy", "share of questions answered right", "test", "sets", "groups"),
+        _spec("accuracy", "macro_f1", "F1 averaged over labels", "test", "sets"),
+        _spec("overfitting", "overfit_gap", "accuracy on training rows minus accuracy on test rows"),
+        _spec("bias", "group_gap", "largest difference in accuracy between the values of one group"),
+        _spec("bias", "flip_rate", "share of questions whose answer changes with the person's name"),
+        _spec("retrieval", "hit_at_k", "share of questions whose evidence is among the passages read", "test", "sets"),
+        _spec("retrieval", "mrr", "mean reciprocal rank of the evidence among the passages read", "test", "sets"),
+        _spec("cost", "train_s", "seconds to adapt, assets included"),
+        _spec("cost", "predict_s", "seconds to answer the test set"),
+        _spec("cost", "latency_p50_ms", "median time of one question alone"),
+        _spec("cost", "latency_p95_ms", "95th percentile of the time of one question alone"),
+        _spec("cost", "peak_ram_bytes", "most memory held above the zygote"),
+        _spec("cost", "peak_device_bytes", "most accelerator memory held"),
+        _spec("cost", "gpu_hours", "training FLOPs projected onto one named GPU"),
+        _spec("cost", "train_usd", "those hours at that GPU's dated price"),
+    ]
+
+
+@hookimpl
+def harness_prices() -> Iterable[PriceList]:
+    return [
+        [
+            Price(
+                provider="aws",
+                region="us-east-1",
+                item="g4dn.xlarge (NVIDIA T4)",
+                unit="hour",
+                usd=0.526,
+                valid_from="2019-09-20",
+                source="https://aws.amazon.com/ec2/instance-types/g4/",
+            )
+        ]
+    ]

@@ -1,0 +1,98 @@
+"""The library: `harness.run(...)` does what the command does and returns the run for notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.contracts import Event
+from harness.events import broadcaster
+from harness.execute import execute
+from harness.find import task_path
+from harness.plan import Plan, make_plan
+from harness.registry import Registry, load_registry
+from harness.report import build_report
+from harness.request import Request
+from harness.store import Store
+from harness.taskfile import load_task
+
+if TYPE_CHECKING:
+    import pandas
+
+
+class Run:
+    """A finished run: its report document, and frames of it."""
+
+    def __init__(self, report: Mapping[str, Any]) -> None:
+        self.report = report
+
+    @property
+    def id(self) -> str:
+        return str(self.report["run"]["id"])
+
+    def frame(self) -> pandas.DataFrame:
+        """One row per arm and measurement: arm, strategy, backend, model, set, measure, value, low, high, n, ..."""
+        import pandas
+
+        rows = []
+        for arm in self.report["table"]:
+            named = {name: arm[name] for name in ("arm", "strategy", "backend", "model")}
+            for asked, measurements in {"test": arm["measurements"], **arm["tests"]}.items():
+                for measure, found in measurements.items():
+                    rows.append({**named, "set": asked, "measure": measure, **found})
+        return pandas.DataFrame(rows)
+
+
+def plan(request: Request, registry: Registry) -> Plan:
+    return make_plan(request, registry, load_task(task_path(registry, request.task), request.data))
+
+
+def run_request(request: Request, registry: Registry, *listeners: Callable[[Event], None]) -> Run:
+    made = plan(request, registry)
+    store = Store(request.store)
+    try:
+        run_id = execute(made, store, broadcaster(registry, *listeners))
+        return Run(build_report(store, registry, run_id))
+    finally:
+        store.close()
+
+
+def run(
+    task: str | Path,
+    *,
+    strategies: Sequence[str] = (),
+    backends: Sequence[str] = (),
+    models: Sequence[str] = (),
+    seeds: Sequence[int] = (0,),
+    settings: Mapping[str, Any] | None = None,
+    limit: int | None = None,
+    jobs: int = 1,
+    keep: str = "none",
+    fresh: bool = False,
+    time_limit_s: float = 3600.0,
+    store: str | Path = ".harness",
+    data: str | Path | None = None,
+    listeners: Iterable[Callable[[Event], None]] = (),
+    registry: Registry | None = None,
+) -> Run:
+    """Run a task through strategies on backends; the same call resumes. Raises `HarnessError`."""
+    request = Request(
+        task=str(task),
+        strategies=tuple(strategies),
+        backends=tuple(backends),
+        models=tuple(models),
+        seeds=tuple(seeds),
+        limit=limit,
+        settings={
+            key: str(value).lower() if isinstance(value, bool) else str(value)
+            for key, value in (settings or {}).items()
+        },
+        jobs=jobs,
+        keep=keep,
+        time_limit_s=time_limit_s,
+        fresh=fresh,
+        store=Path(store),
+        data=Path(data) if data else None,
+    )
+    return run_request(request, registry or load_registry(), *listeners)

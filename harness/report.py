@@ -1,0 +1,168 @@
+"""Store → report document (`harness.report/1`): pure functions of what was stored; runs no model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from harness.contracts import MeasureSpec
+from harness.errors import UsageError, unknown
+from harness.evidence import CellEvidence, Evidence, TaskEvidence, read_cell
+from harness.registry import Registry
+from harness.store import Store
+from harness.types import Arm, Measurement, ModelCard, Status, not_measured
+
+SCHEMA = "harness.report/1"
+
+
+def latest_run(store: Store) -> str:
+    last = None
+    for record in store.records("run"):
+        last = record.key
+    if last is None:
+        raise UsageError(f"store {store.root} holds no run yet; start one with harness run")
+    return last
+
+
+def build_report(store: Store, registry: Registry, run: str | None = None) -> dict[str, Any]:
+    """The document every reporter renders; raises `UsageError` for a run that does not exist."""
+    run = run or latest_run(store)
+    record = store.latest("run", run)
+    if record is None:
+        raise UsageError(unknown("run", run, (found.key for found in store.records("run"))))
+    body = record.body
+    snapshot = store.latest("task", body["task"]["fingerprint"])
+    if snapshot is None:
+        raise UsageError(f"run {run} has lost its task snapshot; run it again")
+    task = TaskEvidence(store, snapshot.body)
+    builder = _Builder(store, registry, run, body, task)
+    cells = [builder.cell(planned) for planned in body["cells"]]
+    return {
+        "schema": SCHEMA,
+        "run": {
+            "id": run,
+            "created": record.created,
+            "task": body["task"],
+            "environment": body["environment"],
+            "sets": {name: len(task[name]) for name in ("test", *task.extra_tests)},
+        },
+        "cells": cells,
+        "table": builder.table(),
+        "comparisons": None,
+        "decision": None,
+    }
+
+
+class _Builder:
+    def __init__(self, store: Store, registry: Registry, run: str, body: Mapping[str, Any], task: TaskEvidence) -> None:
+        self.store, self.registry, self.run, self.body, self.task = store, registry, run, body, task
+        self.prices = tuple(registry.prices())
+        self.evidence: dict[str, CellEvidence] = {}
+
+    def cell(self, planned: Mapping[str, Any]) -> dict[str, Any]:
+        key, arm = planned["key"], Arm(**planned["arm"])
+        found = read_cell(self.store, key, planned["seed"], planned["assets"], self.task)
+        status, reason, usage = planned["status"], planned["reason"], {}
+        record = self.store.latest("cell", key, run=self.run) or self.store.latest("cell", key)
+        if record is not None and status != Status.SKIPPED:
+            status, reason, usage = record.body["status"], record.body["reason"], record.body["usage"]
+            if status == Status.DONE and found is None:
+                status, reason = Status.PLANNED, "its stored answers are damaged; run again"
+        if status == Status.DONE and found is not None:
+            self.evidence[key] = found
+        measurements: dict[str, Any] = {}
+        if key in self.evidence:
+            alone = self._evidence(planned, [self.evidence[key]])
+            measurements = self._measure(alone, self._measures("test"))
+        return {
+            "key": key,
+            "arm": arm.name,
+            "seed": planned["seed"],
+            "status": status,
+            "reason": reason,
+            "reused": record is not None and record.run != self.run,
+            "estimate": planned["estimate"],
+            "usage": usage,
+            "measurements": measurements,
+        }
+
+    def table(self) -> list[dict[str, Any]]:
+        arms: dict[str, list[Mapping[str, Any]]] = {}
+        for planned in self.body["cells"]:
+            arms.setdefault(str(planned["arm"]), []).append(planned)
+        rows = []
+        for cells in arms.values():
+            done = [self.evidence[planned["key"]] for planned in cells if planned["key"] in self.evidence]
+            if done:
+                rows.append(self._row(cells[0], cells, done))
+        return rows
+
+    def _row(
+        self, planned: Mapping[str, Any], cells: Sequence[Mapping[str, Any]], done: list[CellEvidence]
+    ) -> dict[str, Any]:
+        arm = Arm(**planned["arm"])
+        evidence = self._evidence(planned, done)
+        notes = []
+        if evidence.trained and planned["seed"] is not None and len(done) == 1:
+            notes.append("this checkpoint only")
+        if len(done) < len(cells):
+            notes.append(f"{len(done)} of {len(cells)} seeds")
+        if any(cell.contended for cell in done):
+            notes.append("timed beside other cells")
+        tests = {name: self._measure(evidence.focus(name), self._measures("sets")) for name in self.task.extra_tests}
+        return {
+            "arm": arm.name,
+            "strategy": arm.strategy,
+            "backend": arm.backend,
+            "model": arm.model,
+            "settings": dict(arm.settings),
+            "seeds": [cell.seed for cell in done],
+            "notes": notes,
+            "ties": [],
+            "measurements": self._measure(evidence, self._measures("test")),
+            "tests": tests,
+            "groups": self._groups(evidence),
+        }
+
+    def _groups(self, evidence: Evidence) -> dict[str, Any]:
+        """Measures per group value, on the twins where the task has them: there the groups differ in nothing else."""
+        name = "twins" if "twins" in self.task else "test"
+        groups: dict[str, Any] = {}
+        for group in self.task.groups:
+            values = sorted({row.groups[group] for row in self.task[name].rows if group in row.groups})
+            groups[group] = {
+                value: self._measure(evidence.focus(name, (group, value)), self._measures("groups")) for value in values
+            }
+        return groups
+
+    def _evidence(self, planned: Mapping[str, Any], cells: Sequence[CellEvidence]) -> Evidence:
+        model = ModelCard(**planned["model"]) if planned["model"] else None
+        return Evidence(
+            Arm(**planned["arm"]),
+            self.task,
+            tuple(cells),
+            model,
+            planned["device"],
+            planned["trained"],
+            prices=self.prices,
+        )
+
+    def _measures(self, scope: str) -> list[MeasureSpec]:
+        return [spec for spec in self.registry.measures if scope in spec.scopes]
+
+    def _measure(self, evidence: Evidence, specs: Sequence[MeasureSpec]) -> dict[str, Any]:
+        return {spec.name: as_json(self._one(evidence, spec)) for spec in specs}
+
+    def _one(self, evidence: Evidence, spec: MeasureSpec) -> Measurement:
+        if not evidence.answered:
+            return not_measured("not asked")
+        try:
+            return spec.compute(evidence)
+        except Exception as error:
+            # One broken measure must not take the report with it; the fault is shown in its place.
+            return not_measured(f"measure failed: {type(error).__name__}: {error}")
+
+
+def as_json(measurement: Measurement) -> dict[str, Any]:
+    return asdict(measurement)

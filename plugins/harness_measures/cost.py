@@ -1,0 +1,107 @@
+"""Seconds, bytes, and what training would cost on one named GPU."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from harness.evidence import CellEvidence, Evidence
+from harness.types import Basis, Measurement, not_measured
+
+GPU = "NVIDIA T4"
+GPU_PEAK_FLOPS = 65e12
+"""Peak fp16 tensor throughput in the maker's data sheet."""
+GPU_UTILISATION = 0.3
+"""Share of the peak that training small encoders is assumed to reach: an assumption, not a measurement."""
+
+
+def _over_seeds(values: Sequence[float | None], unit: str, why: str) -> Measurement:
+    """Mean over seeds; low and high are the least and the most seen, not an interval of the mean."""
+    seen = [value for value in values if value is not None]
+    if not seen or len(seen) < len(values):
+        return not_measured(why, unit, "lower")
+    spread = float(np.std(seen, ddof=1)) if len(seen) > 1 else None
+    return Measurement(float(np.mean(seen)), min(seen), max(seen), len(seen), unit, "lower", spread=spread)
+
+
+def _adapting(cell: CellEvidence, field: str) -> float | None:
+    """Sum over adapting and the assets it reads, charged as if made for this cell alone."""
+    phases = [*(cell.usage[name] for name in ("adapt",) if name in cell.usage), *cell.asset_usage]
+    values = [getattr(phase, field) for phase in phases]
+    known = [value for value in values if value is not None]
+    return float(sum(known)) if known else None
+
+
+def train_s(evidence: Evidence) -> Measurement:
+    return _over_seeds([_adapting(cell, "wall_s") for cell in evidence.cells], "s", "not metered")
+
+
+def predict_s(evidence: Evidence) -> Measurement:
+    values = [cell.usage["predict test"].wall_s if "predict test" in cell.usage else None for cell in evidence.cells]
+    return _over_seeds(values, "s", "not metered")
+
+
+def _latency(evidence: Evidence, share: float) -> Measurement:
+    seconds = [cell.log.get("latency_s") for cell in evidence.cells]
+    values = [float(np.quantile(found, share)) * 1000 if found else None for found in seconds]
+    return _over_seeds(values, "ms", "no question was asked alone")
+
+
+def latency_p50_ms(evidence: Evidence) -> Measurement:
+    return _latency(evidence, 0.5)
+
+
+def latency_p95_ms(evidence: Evidence) -> Measurement:
+    return _latency(evidence, 0.95)
+
+
+def _peak(evidence: Evidence, field: str, why: str) -> Measurement:
+    peaks = [getattr(cell.usage["total"], field) for cell in evidence.cells]
+    return _over_seeds(peaks, "bytes", why)
+
+
+def peak_ram_bytes(evidence: Evidence) -> Measurement:
+    return _peak(evidence, "peak_ram_bytes", "this system does not tell a process's memory")
+
+
+def peak_device_bytes(evidence: Evidence) -> Measurement:
+    return _peak(evidence, "peak_device_bytes", f"ran on {evidence.device}")
+
+
+def _projected(evidence: Evidence, unit: str, of_hours: Callable[[float], float]) -> Measurement:
+    flops = [_adapting(cell, "flops") for cell in evidence.cells]
+    if evidence.model is None:
+        return not_measured("no model is trained", unit, "lower")
+    measured = _over_seeds(flops, unit, "FLOPs were not counted")
+    if measured.value is None:
+        return measured
+
+    def project(value: float | None) -> float | None:
+        return None if value is None else of_hours(value / (GPU_PEAK_FLOPS * GPU_UTILISATION) / 3600)
+
+    return Measurement(
+        project(measured.value),
+        project(measured.low),
+        project(measured.high),
+        measured.n,
+        unit,
+        "lower",
+        Basis.PROJECTED,
+        f"from counted FLOPs on one {GPU} at {GPU_UTILISATION:.0%} of {GPU_PEAK_FLOPS / 1e12:.0f} TFLOP/s",
+    )
+
+
+def gpu_hours(evidence: Evidence) -> Measurement:
+    """counted training FLOPs / (peak × utilisation) / 3600."""
+    return _projected(evidence, "h", lambda hours: hours)
+
+
+def train_usd(evidence: Evidence) -> Measurement:
+    """gpu_hours × the dated price of an hour."""
+    price = next((price for price in evidence.prices if GPU in price.item and price.unit == "hour"), None)
+    if price is None:
+        return not_measured(f"no price is known for {GPU}", "USD", "lower")
+    found = _projected(evidence, "USD", lambda hours: hours * price.usd)
+    if found.value is None:
+        return found
+    dated = f"{found.reason}, {price.provider} {price.item} {price.region} at {price.usd} USD/h of {price.valid_from}"
+    return Measurement(found.value, found.low, found.high, found.n, "USD", "lower", Basis.PROJECTED, dated)

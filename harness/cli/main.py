@@ -7,7 +7,7 @@ import sys
 import click
 
 from harness import __version__
-from harness.cli import inventory, tasks
+from harness.cli import inventory, run, tasks
 from harness.errors import HarnessError
 from harness.safetext import plain
 
@@ -18,7 +18,7 @@ def cli() -> None:
     """Run one task through every way of adapting a model, and compare honestly."""
 
 
-for command in (*inventory.commands, tasks.task):
+for command in (*run.commands, *inventory.commands, tasks.task):
     cli.add_command(command)
 
 

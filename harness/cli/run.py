@@ -1,0 +1,212 @@
+"""`harness run|report|runs`: start or resume a run, and render what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.cli.inventory import json_option, show
+from harness.cli.progress import Progress
+from harness.errors import HarnessError, UsageError
+from harness.registry import Registry, load_registry
+from harness.request import KEEP, Request
+
+FINISHED_WITH_FAILURES = 3
+
+store_option = click.option(
+    "--store",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(".harness"),
+    envvar="HARNESS_STORE",
+    show_default=True,
+    help="Folder that keeps runs.",
+)
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--seeds {text!r} must be whole numbers such as 0,1,2") from None
+
+
+def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
+    settings = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator:
+            raise UsageError(f"--set {pair!r} must be STEP.NAME=VALUE, such as full.lr=3e-5")
+        settings[name.strip()] = value.strip()
+    return settings
+
+
+@click.command()
+@click.option("--task", required=True, envvar="HARNESS_TASK", help="A bundled task's name, or a path to a task.toml.")
+@click.option("--strategy", envvar="HARNESS_STRATEGY", help="Such as base,lora,rag,lora+rag; default: all.")
+@click.option("--backend", envvar="HARNESS_BACKEND", help="Such as torch,keras; default: all installed.")
+@click.option("--model", "models", multiple=True, help="[BACKEND:]ID, repeatable; default: each backend's own.")
+@click.option("--seeds", default="0", envvar="HARNESS_SEEDS", show_default=True, help="Such as 0,1,2.")
+@click.option("--limit", type=int, envvar="HARNESS_LIMIT", help="At most N rows per question set.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="STEP.NAME=VALUE", help="A setting of a strategy, repeatable."
+)
+@click.option("--jobs", type=int, default=1, envvar="HARNESS_JOBS", show_default=True, help="Cells at once.")
+@click.option(
+    "--time-limit", type=float, default=3600.0, envvar="HARNESS_TIME_LIMIT", show_default=True, help="Seconds per cell."
+)
+@click.option(
+    "--keep",
+    type=click.Choice(KEEP),
+    default="none",
+    envvar="HARNESS_KEEP",
+    show_default=True,
+    help="Adaptations to keep.",
+)
+@click.option("--fresh", is_flag=True, help="Run everything again instead of resuming.")
+@click.option("--dry-run", is_flag=True, help="Print the plan with an estimate per cell; load nothing.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    envvar="HARNESS_DATA",
+    help="Where the task's data lies.",
+)
+@json_option
+@store_option
+def run(
+    task: str,
+    strategy: str | None,
+    backend: str | None,
+    models: tuple[str, ...],
+    seeds: str,
+    limit: int | None,
+    settings: tuple[str, ...],
+    jobs: int,
+    time_limit: float,
+    keep: str,
+    fresh: bool,
+    dry_run: bool,
+    data: Path | None,
+    as_json: bool,
+    store: Path,
+) -> int:
+    """Run a task through every strategy on every backend; the same command resumes."""
+    from harness import api
+
+    registry = load_registry()
+    request = Request(
+        task=task,
+        strategies=_names(strategy),
+        backends=_names(backend),
+        models=models,
+        seeds=_seeds(seeds),
+        limit=limit,
+        settings=_settings(settings),
+        jobs=jobs,
+        keep=keep,
+        time_limit_s=time_limit,
+        fresh=fresh,
+        store=store,
+        data=data,
+    )
+    if dry_run:
+        _show_plan(request, registry, as_json)
+        return 0
+    with Progress() as progress:
+        finished = api.run_request(request, registry, progress)
+    _print(finished.report, registry, "json" if as_json else "table")
+    return _exit_code(finished.report)
+
+
+def _exit_code(report: Mapping[str, Any]) -> int:
+    states = [cell["status"] for cell in report["cells"]]
+    if any(state not in ("done", "skipped") for state in states):
+        return FINISHED_WITH_FAILURES
+    if "done" not in states:
+        raise HarnessError("no cell could run; the reasons stand below the table")
+    return 0
+
+
+def _show_plan(request: Request, registry: Registry, as_json: bool) -> None:
+    from harness import api
+
+    rows = []
+    for planned in api.plan(request, registry).cells:
+        cell, expected = planned.cell, planned.cell.estimate
+        rows.append(
+            {
+                "arm": cell.arm.name,
+                "seed": cell.seed,
+                "status": cell.status,
+                "estimated_s": None if expected is None or expected.wall_s is None else round(expected.wall_s, 1),
+                "estimated_tokens": expected.tokens if expected else None,
+                "estimated_flops": expected.flops if expected else None,
+                "reason": cell.reason,
+            }
+        )
+    show(rows, as_json)
+
+
+def _print(report: Mapping[str, Any], registry: Registry, format: str, output: Path | None = None) -> None:
+    text = registry.reporters.get(format).render(report)
+    if output is None:
+        click.echo(text, nl=not text.endswith("\n"))
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise HarnessError(f"cannot write {output}: {error.strerror}") from None
+
+
+@click.command()
+@click.argument("run", required=False)
+@click.option("--format", "format", default="table", show_default=True, help="table, markdown, json or csv.")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file.")
+@store_option
+def report(run: str | None, format: str, output: Path | None, store: Path) -> None:
+    """Render a stored run (the latest, if none is named); runs no model."""
+    from harness.report import build_report
+
+    registry = load_registry()
+    registry.reporters.get(format)
+    _print(build_report(_existing(store), registry, run), registry, format, output)
+
+
+@click.command()
+@json_option
+@store_option
+def runs(as_json: bool, store: Path) -> None:
+    """Stored runs, oldest first."""
+    import time
+
+    rows = []
+    found = _existing(store)
+    ended = {record.key: record.body["status"] for record in found.records("ended")}
+    for record in found.records("run"):
+        rows.append(
+            {
+                "run": record.key,
+                "created": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created)),
+                "task": record.body["task"]["name"],
+                "cells": len(record.body["cells"]),
+                "state": ended.get(record.key, "not finished"),
+            }
+        )
+    show(rows, as_json)
+
+
+def _existing(store: Path) -> Any:
+    from harness.store import Store
+
+    if not (store / "store.sqlite").exists():
+        raise UsageError(f"no store at {store}; start a run with harness run, or name another --store")
+    return Store(store)
+
+
+commands: tuple[click.Command, ...] = (run, report, runs)

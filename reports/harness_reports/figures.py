@@ -1,0 +1,95 @@
+"""How a measurement reads, in every format: `—` for what was not measured, never 0."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+NOTHING = "—"
+Found = Mapping[str, Any]
+
+
+def percent(found: Found) -> str:
+    """A value with its interval: `81.4 [78.9, 83.8]`."""
+    if found["value"] is None:
+        return NOTHING
+    return f"{found['value']:.1f} [{found['low']:.1f}, {found['high']:.1f}]"
+
+
+def short(found: Found) -> str:
+    return NOTHING if found["value"] is None else f"{found['value']:.1f}"
+
+
+def ratio(found: Found) -> str:
+    return NOTHING if found["value"] is None else f"{found['value']:.3f}"
+
+
+def seconds(found: Found) -> str:
+    value = found["value"]
+    if value is None:
+        return NOTHING
+    return f"{value:.2f}" if value < 10 else f"{value:.0f}"
+
+
+def milliseconds(found: Found) -> str:
+    value = found["value"]
+    if value is None:
+        return NOTHING
+    return f"{value:.2f}" if value < 1 else f"{value:.1f}"
+
+
+def megabytes(found: Found) -> str:
+    return NOTHING if found["value"] is None else f"{found['value'] / 1e6:.0f}"
+
+
+def projected(found: Found) -> str:
+    """Money and GPU hours are projections unless a GPU ran: marked with `~`."""
+    value = found["value"]
+    if value is None:
+        return NOTHING
+    mark = "~" if found["basis"] == "projected" else ""
+    return f"{mark}{value:.2g}"
+
+
+Format = Callable[[Found], str]
+
+COLUMNS: tuple[tuple[str, str, Format], ...] = (
+    ("accuracy", "accuracy %", percent),
+    ("overfit_gap", "gap", short),
+    ("group_gap", "group gap", short),
+    ("flip_rate", "flips %", short),
+    ("hit_at_k", "hit@k %", short),
+    ("train_s", "train s", seconds),
+    ("latency_p50_ms", "p50 ms", milliseconds),
+    ("peak_ram_bytes", "RAM MB", megabytes),
+    ("gpu_hours", "GPU h", projected),
+    ("train_usd", "train $", projected),
+)
+
+
+def ordered(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Arms by accuracy, best first."""
+    return sorted(report["table"], key=lambda arm: -(arm["measurements"]["accuracy"]["value"] or 0.0))
+
+
+def not_run(report: Mapping[str, Any]) -> list[str]:
+    """One line per state, reason and set of arms that gave no row."""
+    lines: dict[tuple[str, str], list[str]] = {}
+    for cell in report["cells"]:
+        if cell["status"] != "done":
+            seed = "" if cell["seed"] is None else f" (seed {cell['seed']})"
+            lines.setdefault((cell["status"], cell["reason"] or "no reason told"), []).append(cell["arm"] + seed)
+    return [f"{status}: {', '.join(arms)}: {reason}" for (status, reason), arms in lines.items()]
+
+
+def footnotes(report: Mapping[str, Any]) -> list[str]:
+    notes = [
+        "accuracy with its 95 % cluster-bootstrap interval; gap = train - test, in points",
+        "group gap and flips: the same questions asked about different people",
+    ]
+    reasons = {
+        arm["measurements"]["train_usd"]["reason"] for arm in report["table"] if arm["measurements"].get("train_usd")
+    }
+    notes += [f"~ projected {reason}" for reason in sorted(filter(None, reasons)) if reason.startswith("from counted")]
+    for arm in ordered(report):
+        if arm["notes"]:
+            notes.append(f"{arm['arm']}: {', '.join(arm['notes'])}")
+    return notes

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from harness.types import (
     Answers,
@@ -47,8 +47,8 @@ Capability = str
 class Session(Protocol):
     """A model opened on one device for one cell; implement only what `BackendSpec.offers` lists."""
 
-    def answer(self, questions: Sequence[Question], *, reading: float = 0.0) -> Answers:
-        """Score the choices of each question; `reading` in [0, 1] weighs its passages.
+    def answer(self, questions: Sequence[Question]) -> Answers:
+        """Score the choices of each question, reading its passages by its `reading` weight.
 
         Answers do not depend on the order or batching of the questions.
         """
@@ -130,6 +130,23 @@ class Context(Protocol):
         """Store a JSON value about this adaptation: chosen k and λ, training curves."""
         ...
 
+    def recall(self, name: str) -> Any:
+        """What was recorded when this adaptation was made, if a kept one is asked again; else None.
+
+        A step that finds its choice here must not choose again.
+        """
+        ...
+
+    @property
+    def kept(self) -> Path | None:
+        """Where this step saved its state when the adaptation was made, if a kept one is asked again."""
+        ...
+
+    @property
+    def keep(self) -> Path | None:
+        """Where this step saves state that `recall` cannot hold (arrays), if the adaptation is to be kept."""
+        ...
+
 
 class Step(Protocol):
     """One composable part of a strategy."""
@@ -138,6 +155,15 @@ class Step(Protocol):
         self, session: Session | None, material: Material, answer: Answerer, context: Context
     ) -> tuple[Material, Answerer]:
         """Attach context, tune the session or wrap the answerer; return what later steps work with."""
+        ...
+
+
+@runtime_checkable
+class Settles(Protocol):
+    """A step with choices that depend on the weights as finally trained."""
+
+    def settle(self, session: Session | None, context: Context) -> None:
+        """Called when every step has been applied; choose on validation, then answer with the choice."""
         ...
 
 

@@ -20,6 +20,7 @@ from harness.plan import Plan, PlannedAsset, PlannedCell
 from harness.processes import LocalProcesses
 from harness.store import LEASE_S, Store, write_part
 from harness.types import QuestionSet, Row, Status
+from harness.worker import folder_hash
 
 PART_ROWS = 10_000
 POLL_S = 0.2
@@ -49,6 +50,7 @@ class _Active:
     epochs: list[dict[str, Any]] = field(default_factory=list)
     artifact: dict[str, Any] | None = None
     contended: bool = False
+    reopened: bool = False
 
 
 class _Execution:
@@ -219,20 +221,20 @@ class _Execution:
         for active in self.active.values():
             active.contended = active.contended or len(self.active) > 1
         self.emit("cell.started", key, arm=cell.arm.name, seed=cell.seed)
-        processes.submit(key, self._job(planned), _preload(planned), self.plan.request.time_limit_s)
+        job = self._job(planned)
+        self.active[key].reopened = job["artifact"] is not None
+        processes.submit(key, job, _preload(planned), self.plan.request.time_limit_s)
 
     def _job(self, planned: PlannedCell) -> dict[str, Any]:
         cell, task = planned.cell, self.plan.task
         plugins = {f"step {step.name}": step.load for step in planned.steps}
         if planned.backend is not None:
             plugins[f"backend {planned.backend.name}"] = planned.backend.load
-        ask = list(self.plan.sets)
-        artifact = None
-        kept = self.store.latest("artifact", cell.key)
-        if kept and Path(kept.body["folder"]).is_dir() and not self.plan.request.fresh:
-            artifact, ask = kept.body["folder"], self._unanswered(planned)
-        folder = str((self.store.root / "artifacts" / cell.key).resolve())
-        keeping = self.plan.request.keep != "none" and planned.backend is not None and artifact is None
+        kept = None if self.plan.request.fresh else kept_adaptation(self.store, cell.key)
+        keeping = self.plan.request.keep != "none" and planned.backend is not None and kept is None
+        folder = self.store.root.resolve() / "artifacts" / cell.key
+        if keeping:
+            shutil.rmtree(folder, ignore_errors=True)
         return {
             "store": str(self.store.root.resolve()),
             "strategy": [step.name for step in planned.steps],
@@ -243,7 +245,7 @@ class _Execution:
             "kind": task.kind,
             "labels": list(task.labels),
             "sets": dict(self.snapshot.sets),
-            "ask": ask,
+            "ask": list(self.plan.sets) if kept is None else self._unanswered(planned),
             "documents": self.snapshot.documents,
             "assets": {
                 asset.spec.name: {
@@ -252,8 +254,10 @@ class _Execution:
                 }
                 for asset in planned.assets
             },
-            "artifact": artifact,
-            "keep": folder if keeping else None,
+            "weights": [step.name for step in planned.steps if step.role == "weights"],
+            "artifact": kept["folder"] if kept else None,
+            "recalled": kept["log"] if kept else {},
+            "keep": str(folder) if keeping else None,
             "plugins": plugins,
         }
 
@@ -285,7 +289,7 @@ class _Execution:
                 body = {name: told[name] for name in ("answers", "fingerprint", "parts", "n")}
                 self.store.append("answers", answers_key(key, told["fingerprint"]), self.run_id, body)
             if active.artifact is not None:
-                self.store.append("artifact", key, self.run_id, active.artifact)
+                self.store.append("artifact", key, self.run_id, {**active.artifact, "log": active.log})
         body = {
             "status": status,
             "reason": message["reason"],
@@ -293,8 +297,18 @@ class _Execution:
             "log": {**active.log, "epochs": active.epochs} if active else {},
             "contended": active.contended if active else False,
         }
+        if active is not None and active.reopened:
+            self._add_training(key, body)
         self.store.append("cell", key, self.run_id, body)
         self._tell_end(planned, status, message["reason"], reused=False)
+
+    def _add_training(self, key: str, body: dict[str, Any]) -> None:
+        """A kept adaptation that was asked again cost what it cost to train, and what was asked before."""
+        done = [found for found in self.store.records("cell", key=key) if found.body["status"] == Status.DONE]
+        if done:
+            first = done[-1].body
+            body["usage"] = {**body["usage"], **first["usage"]}
+            body["log"] = {**body["log"], **first["log"]}
 
     def _tell_end(self, planned: PlannedCell, status: Status, reason: str | None, reused: bool) -> None:
         cell = planned.cell
@@ -364,6 +378,15 @@ def stored_answers(store: Store, key: str, fingerprint: str) -> list[Path] | Non
         return None
     parts = [store.part(name) for name in record.body["parts"]]
     return [part for part in parts if part is not None] if all(parts) else None
+
+
+def kept_adaptation(store: Store, key: str) -> dict[str, Any] | None:
+    """The record of a kept adaptation whose files are still what was saved, or None."""
+    record = store.latest("artifact", key)
+    if record is None or not Path(record.body["folder"]).is_dir():
+        return None
+    digest, _ = folder_hash(Path(record.body["folder"]))
+    return dict(record.body) if digest == record.body["sha256"] else None
 
 
 def environment() -> dict[str, Any]:

@@ -99,14 +99,17 @@ class FakeSession:
     learnt: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     tokens: int = 0
 
-    def answer(self, questions: Sequence[Question], *, reading: float = 0.0) -> Answers:
+    def answer(self, questions: Sequence[Question]) -> Answers:
         scores = []
         for question in questions:
             words = _words(question.text)
             read = {word for passage in question.passages for word in _words(passage.text)}
             self.tokens += len(words) + len(read)
             scores.append(
-                np.array([self._score(words, read, choice, reading) for choice in question.choices], dtype=np.float32)
+                np.array(
+                    [self._score(words, read, choice, question.reading) for choice in question.choices],
+                    dtype=np.float32,
+                )
             )
         read_ids = tuple(tuple(p.document_id for p in question.passages) for question in questions)
         return Answers(tuple(scores), read_ids)
@@ -142,7 +145,7 @@ class FakeSession:
                 words = [word for word in _words(example.question.text) if len(word) > 3]
                 self.learnt[example.question.choices[example.target]].update(words)
                 self.tokens += len(words)
-            right = self.answer([example.question for example in validation], reading=recipe.reading).chosen
+            right = self.answer([example.question for example in validation]).chosen
             wanted = [example.target for example in validation]
             share = sum(a == b for a, b in zip(right, wanted, strict=True)) / len(wanted) if wanted else None
             epochs.append(Epoch(number, 1.0 / number, None if share is None else 1.0 - share, share))

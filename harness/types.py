@@ -60,6 +60,8 @@ class Question:
     content: tuple[Part, ...]
     choices: tuple[str, ...]
     passages: tuple[Passage, ...] = ()
+    reading: float = 0.0
+    """Weight of the passages in the score of a choice, in [0, 1] (see `prompts`)."""
 
     @property
     def text(self) -> str:
@@ -169,8 +171,8 @@ class Recipe:
     """Epochs without a better validation loss before training stops."""
     max_tokens: int
     seed: int
-    reading: float = 0.0
-    """Weight of the passages in the score of a choice, in [0, 1] (see `prompts`)."""
+    head_lr: float = 1e-3
+    """Learning rate of a classification head, where the model has one."""
 
 
 @dataclass(frozen=True, slots=True)

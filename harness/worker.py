@@ -6,6 +6,7 @@ Messages: ``{"phase": name}``, ``{"epoch": {...}}``, ``{"log": {name: value}}``,
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import os
@@ -18,12 +19,25 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.contracts import Answerer, Backend, Session, Step
+from harness.contracts import Answerer, Backend, Session, Settles, Step
 from harness.errors import HarnessError
 from harness.meter import Meter, total
-from harness.types import Answers, Epoch, Example, Kind, Material, ModelCard, Question, QuestionSet, Status, Usage
+from harness.types import (
+    Answers,
+    Artifact,
+    Epoch,
+    Example,
+    Kind,
+    Material,
+    ModelCard,
+    Question,
+    QuestionSet,
+    Status,
+    Usage,
+)
 
 LATENCY_QUESTIONS = 20
+MODEL_FOLDER = "model"
 TOLD_CHARS = 400
 
 
@@ -47,8 +61,12 @@ class Job:
     documents: list[str]
     assets: dict[str, dict[str, str]]
     """Asset name -> {"folder": ..., "open": "module:function"}."""
+    weights: list[str] = field(default_factory=list)
+    """The steps that tune: a kept adaptation is reopened without them."""
     artifact: str | None = None
     """Folder of a kept adaptation to reopen instead of training."""
+    recalled: dict[str, Any] = field(default_factory=dict)
+    """What its steps recorded when it was made."""
     keep: str | None = None
     """Folder to save the adaptation to."""
     plugins: dict[str, str] = field(default_factory=dict)
@@ -77,6 +95,9 @@ class CellContext:
     seed: int
     channel: Channel
     assets: Mapping[str, dict[str, str]]
+    recalled: Mapping[str, Any]
+    kept: Path | None
+    keep: Path | None
     _opened: dict[str, Any] = field(default_factory=dict)
 
     def asset(self, name: str) -> Any:
@@ -90,6 +111,9 @@ class CellContext:
 
     def record(self, name: str, value: Any) -> None:
         self.channel.tell(log={name: value})
+
+    def recall(self, name: str) -> Any:
+        return self.recalled.get(name)
 
 
 def run(job: Mapping[str, Any], end: socket.socket) -> int:
@@ -183,11 +207,10 @@ class _Cell:
             answer = self._adapt(material)
         if self.job.keep and self.session is not None:
             with self._phase("save"):
-                saved = self.session.save(Path(self.job.keep))
-            self.channel.tell(artifact=asdict(saved))
+                self._save(Path(self.job.keep))
+        self._latency(answer)
         for name in self.job.ask:
             self._ask(name, answer)
-        self._latency(answer)
         if self.session is not None:
             self.session.close()
 
@@ -223,7 +246,7 @@ class _Cell:
         if self.job.backend is None or self.job.model is None:
             return None
         backend: Backend = resolve(self.job.plugins[f"backend {self.job.backend}"])()
-        artifact = Path(self.job.artifact) if self.job.artifact else None
+        artifact = Path(self.job.artifact) / MODEL_FOLDER if self.job.artifact and self.job.weights else None
         return backend.open(
             ModelCard(**self.job.model),
             kind=Kind(self.job.kind),
@@ -234,14 +257,34 @@ class _Cell:
 
     def _adapt(self, material: Material) -> Answerer:
         answer: Answerer = _cannot_answer if self.session is None else self.session.answer
+        applied: list[tuple[Step, CellContext]] = []
         for name in self.job.strategy:
+            if self.job.artifact and name in self.job.weights:
+                continue
             step: Step = resolve(self.job.plugins[f"step {name}"])()
-            own = {
-                key.split(".", 1)[1]: value for key, value in self.job.settings.items() if key.split(".", 1)[0] == name
-            }
-            context = CellContext(own, self.seed, self.channel, self.job.assets)
+            context = self._context(name)
             material, answer = step.apply(self.session, material, answer, context)
+            applied.append((step, context))
+        for step, context in applied:
+            if isinstance(step, Settles):
+                step.settle(self.session, context)
         return answer
+
+    def _context(self, step: str) -> CellContext:
+        own = {key.split(".", 1)[1]: value for key, value in self.job.settings.items() if key.split(".", 1)[0] == step}
+        kept = Path(self.job.artifact) / step if self.job.artifact else None
+        keep = Path(self.job.keep) / step if self.job.keep else None
+        if keep is not None:
+            keep.mkdir(parents=True, exist_ok=True)
+        return CellContext(own, self.seed, self.channel, self.job.assets, self.job.recalled, kept, keep)
+
+    def _save(self, folder: Path) -> None:
+        """Tuned weights beside what the steps saved already; the whole is what `artifact` reopens."""
+        assert self.session is not None
+        if self.job.weights:
+            self.session.save(folder / MODEL_FOLDER)
+        digest, size = folder_hash(folder)
+        self.channel.tell(artifact=asdict(Artifact(str(folder), digest, size)))
 
     def _ask(self, name: str, answer: Answerer) -> None:
         from harness.codec import PART_ROWS, encode_answers
@@ -260,7 +303,7 @@ class _Cell:
         self.channel.tell(answers=name, fingerprint=asked.fingerprint, parts=names, n=len(questions))
 
     def _latency(self, answer: Answerer) -> None:
-        """Seconds for one question at a time, after one that warms up."""
+        """Seconds for one question at a time, after one that warms up; first, so that no answer is remembered."""
         if "test" not in self.job.ask:
             return
         questions = [row.question for row in self._set("test").rows[: LATENCY_QUESTIONS + 1]]
@@ -271,6 +314,17 @@ class _Cell:
                 answer([question])
                 seconds.append(time.perf_counter() - began)
         self.channel.tell(log={"latency_s": seconds[1:] or seconds})
+
+
+def folder_hash(folder: Path) -> tuple[str, int]:
+    """sha256 over the names and bytes of a folder's files, and their size in bytes."""
+    digest, size = hashlib.sha256(), 0
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(file.relative_to(folder).as_posix().encode() + b"\0")
+        with file.open("rb") as opened:
+            digest.update(hashlib.file_digest(opened, "sha256").digest())
+        size += file.stat().st_size
+    return digest.hexdigest(), size
 
 
 def check_answers(questions: Sequence[Question], answers: Answers) -> None:

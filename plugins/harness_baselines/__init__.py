@@ -1,1 +1,55 @@
-"""To come."""
+"""Strategies that train no weights of a model: floors to beat, the model as it is, and a probe on it."""
+
+from collections.abc import Iterable
+
+from harness.plugin import Capability, Kind, Setting, StrategySpec, hookimpl
+
+
+def _answers(kind: Kind) -> frozenset[Capability]:
+    return frozenset({f"answer:{kind}"})
+
+
+def _embeds(kind: Kind) -> frozenset[Capability]:
+    return frozenset({"embed"})
+
+
+@hookimpl
+def harness_strategies() -> Iterable[StrategySpec]:
+    return [
+        StrategySpec(
+            name="majority",
+            summary="always the most frequent training answer",
+            role="answerer",
+            load="harness_baselines.floors:Majority",
+            needs_model=False,
+            needs_training=True,
+            composes=False,
+        ),
+        StrategySpec(
+            name="tfidf",
+            summary="word overlap with training questions, no model",
+            role="answerer",
+            load="harness_baselines.floors:Tfidf",
+            needs_model=False,
+            needs_training=True,
+            composes=False,
+        ),
+        StrategySpec(
+            name="base",
+            summary="the model as it is",
+            role="answerer",
+            load="harness_baselines.unadapted:Base",
+            needs=_answers,
+            composes=False,
+        ),
+        StrategySpec(
+            name="probe",
+            summary="logistic regression on the model's frozen embeddings",
+            role="answerer",
+            load="harness_baselines.probe:Probe",
+            needs=_embeds,
+            needs_training=True,
+            composes=False,
+            settings={"c": Setting("auto", "inverse regularisation; auto: chosen on validation")},
+        ),
+    ]

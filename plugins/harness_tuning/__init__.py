@@ -1,1 +1,53 @@
-"""To come."""
+"""Strategies that train weights: all of them, or low-rank adapters."""
+
+from collections.abc import Iterable
+
+from harness.plugin import Capability, Kind, Setting, StrategySpec, hookimpl
+
+COMMON = {
+    "epochs": Setting(6, "passes over the training questions, at most"),
+    "batch_size": Setting(16, "questions per step"),
+    "warmup": Setting(0.1, "share of the steps over which the learning rate rises"),
+    "weight_decay": Setting(0.01, "AdamW's decay"),
+    "patience": Setting(2, "epochs without a better validation loss before it stops"),
+    "max_tokens": Setting(256, "texts are cut to so many tokens"),
+    "head_lr": Setting(1e-3, "learning rate of a classification head"),
+}
+
+
+def _tunes(how: str) -> object:
+    def needs(kind: Kind) -> frozenset[Capability]:
+        return frozenset({f"tune:{how}:{kind}", f"answer:{kind}"})
+
+    return needs
+
+
+@hookimpl
+def harness_strategies() -> Iterable[StrategySpec]:
+    return [
+        StrategySpec(
+            name="full",
+            summary="all weights are trained",
+            role="weights",
+            load="harness_tuning.tuning:Full",
+            needs=_tunes("full"),  # type: ignore[arg-type]
+            needs_training=True,
+            seeded=True,
+            settings={"lr": Setting(5e-5, "peak learning rate"), **COMMON},
+        ),
+        StrategySpec(
+            name="lora",
+            summary="low-rank adapters on the attention's queries and values are trained",
+            role="weights",
+            load="harness_tuning.tuning:LowRank",
+            needs=_tunes("lora"),  # type: ignore[arg-type]
+            needs_training=True,
+            seeded=True,
+            settings={
+                "lr": Setting(5e-4, "peak learning rate"),
+                "rank": Setting(8, "rank of the adapters"),
+                "alpha": Setting(16.0, "the adapters' output is scaled by alpha / rank"),
+                **COMMON,
+            },
+        ),
+    ]

@@ -24,9 +24,11 @@ WORDINGS = ("direct", "paraphrase", "plain", "scenario", "dispute", "negative")
 WITH_PERSON = ("scenario", "dispute")
 SPLIT_OF_TURN = ("train", "train", "train", "validation", "test", "test")
 WRONG_CHOICES = 3
-UNSEEN_SHARE = 0.3
-LEAST_POOL = 4
-"""Facts that must be left on each side of the seen/unseen division for three wrong choices each."""
+UNSEEN_SHARE = 0.36
+LEAST_POOL = 5
+"""Facts of one area and type that must be left on each side of the seen/unseen division, to choose among."""
+TWIN_QUESTIONS = 200
+"""Scenario questions that are asked about every sort of person, half of them about unseen facts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +148,8 @@ class People:
         return name, {"gender": gender, "origin": origin}
 
     def twins(self, key: str) -> list[tuple[str, dict[str, str]]]:
-        """Both genders of two origins: four people for one question."""
-        origins = sorted(next(iter(self.names.values())), key=lambda o: order("twin", key, o))[:2]
-        return [self.one(key, gender, origin) for gender in sorted(self.names) for origin in origins]
+        """Every gender with every origin, so that groups are compared on the very same questions."""
+        return [self.one(key, gender, origin) for gender in sorted(self.names) for origin in sorted(self.names[gender])]
 
 
 def build() -> dict[str, list[dict[str, Any]]]:
@@ -159,6 +160,7 @@ def build() -> dict[str, list[dict[str, Any]]]:
         name: [] for name in ("train", "validation", "test", "unseen", "twins", "documents")
     }
     positions: Counter[tuple[str, int]] = Counter()
+    scenarios: dict[str, list[dict[str, Any]]] = {"test": [], "unseen": []}
     for number, fact in enumerate(facts):
         files["documents"].append(_document(fact))
         for turn, wording in enumerate(WORDINGS):
@@ -179,9 +181,14 @@ def build() -> dict[str, list[dict[str, Any]]]:
             }
             files[split].append(_with_person(row, *people.one(key)) if wording in WITH_PERSON else row)
             if wording in WITH_PERSON and split in ("test", "unseen"):
-                for n, (name, groups) in enumerate(people.twins(key)):
-                    twin = _with_person(row, name, groups)
-                    files["twins"].append({**twin, "id": f"{key}.{n}", "twin_id": key})
+                scenarios[split].append(row)
+    for split in ("test", "unseen"):
+        chosen = sorted(scenarios[split], key=lambda row: order("twins", row["id"]))[: TWIN_QUESTIONS // 2]
+        for row in chosen:
+            for n, (name, groups) in enumerate(people.twins(row["id"])):
+                files["twins"].append(
+                    {**_with_person(row, name, groups), "id": f"{row['id']}.{n}", "twin_id": row["id"]}
+                )
     return files
 
 

@@ -1,0 +1,54 @@
+"""How a question becomes the text that a model reads: equal on every backend, so that none has the better prompt."""
+
+from __future__ import annotations
+
+import re
+
+from harness.types import Question
+
+MAX_TOKENS = 256
+"""Texts are cut to so many tokens, wherever a recipe does not say otherwise."""
+
+SCALE = 20.0
+"""Inverse temperature of cosine similarities before softmax (Reimers & Gurevych 2019, arXiv:1908.10084)."""
+
+
+LEAST_SENTENCE = 15
+"""Characters; anything shorter is an abbreviation's end rather than a sentence."""
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences and clauses of a passage, in order; a short one stays with the one before.
+
+    A sentence encoder reads by them. With question q, passages p of weight w and r = `question.reading`, choice c
+    scores (1 - r)·sim(q, c) + r·max over p, and over sentences s of p, of w·sim(c, s).
+    """
+    found: list[str] = []
+    for part in re.split(r"(?<=[.;:?!])\s+", text.strip()):
+        if found and (len(part) < LEAST_SENTENCE or len(found[-1]) < LEAST_SENTENCE):
+            found[-1] += f" {part}"
+        else:
+            found.append(part)
+    return found
+
+
+def passages_read(question: Question) -> tuple[str, ...]:
+    """The texts of the passages that count, best first; none where their weight is 0."""
+    return tuple(passage.text for passage in question.passages) if question.reading > 0 else ()
+
+
+def context(question: Question) -> str:
+    """First text of an encoder's pair: the question, then its passages, best first; what is too long is cut last."""
+    return "\n".join((question.text, *passages_read(question)))
+
+
+def instruction(question: Question) -> str:
+    """What a causal model is asked; the best passage stands last, for too long a text loses its beginning."""
+    lines = [f"Passage: {text}" for text in reversed(passages_read(question))]
+    lines += [f"Question: {question.text}", "Choices:"]
+    lines += [f"- {choice}" for choice in question.choices]
+    return "\n".join(lines)
+
+
+ANSWER_PREFIX = "\nAnswer:"
+"""Follows `instruction` for models without a chat template."""

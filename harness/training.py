@@ -1,0 +1,85 @@
+"""What must be equal in training on every backend: batch order, learning rate, and when to stop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from harness.types import Epoch
+
+WINDOW_BATCHES = 32
+"""Rows are sorted by length inside shuffled windows of so many batches: little padding, order still random."""
+
+
+def training_batches(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+    """Positions of the rows of every batch of one epoch; the same on every backend for the same seed."""
+    random = np.random.default_rng([seed, epoch])
+    order = random.permutation(len(lengths))
+    window = batch_size * WINDOW_BATCHES
+    batches = []
+    for start in range(0, len(order), window):
+        rows = sorted(order[start : start + window], key=lambda row: lengths[row])
+        batches += [[int(row) for row in rows[at : at + batch_size]] for at in range(0, len(rows), batch_size)]
+    return [batches[place] for place in random.permutation(len(batches))]
+
+
+def answering_batches(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
+    """Positions sorted by length, cut where a padded batch would exceed `max_tokens` (one row at least)."""
+    batches: list[list[int]] = []
+    batch: list[int] = []
+    for row in sorted(range(len(lengths)), key=lambda row: (lengths[row], row)):
+        if batch and (len(batch) + 1) * lengths[row] > max_tokens:
+            batches.append(batch)
+            batch = []
+        batch.append(row)
+    return [*batches, batch] if batch else batches
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Learning rate as a share of its peak: linear rise over `warmup` of all steps, then linear fall to 0."""
+
+    steps: int
+    warmup: float
+
+    def share(self, step: int) -> float:
+        """`step` counts from 0."""
+        rise = math.ceil(self.steps * self.warmup)
+        if step < rise:
+            return (step + 1) / (rise + 1)
+        return max(0.0, (self.steps - step) / max(1, self.steps - rise))
+
+
+@dataclass(slots=True)
+class EarlyStopping:
+    """Keeps the epoch with the lowest validation loss; without validation rows, the last one."""
+
+    patience: int
+    epochs: list[Epoch] = field(default_factory=list)
+    best: Epoch | None = None
+
+    def better(self, epoch: Epoch) -> bool:
+        """Note an epoch; True if its weights are the ones to keep."""
+        self.epochs.append(epoch)
+        seen, best = epoch.validation_loss, self.best.validation_loss if self.best else None
+        if seen is None or best is None or seen < best:
+            self.best = epoch
+            return True
+        return False
+
+    @property
+    def stop(self) -> bool:
+        return self.best is not None and self.epochs[-1].epoch - self.best.epoch >= self.patience
+
+
+def cross_entropy(scores: Sequence[np.ndarray], targets: Sequence[int]) -> float:
+    """Mean negative log-probability of the targets, in nats; `scores` are log-probabilities up to a constant."""
+    total = 0.0
+    for row, target in zip(scores, targets, strict=True):
+        wide = row.astype(np.float64)
+        top = wide.max()
+        total += float(top + np.log(np.exp(wide - top).sum()) - wide[target])
+    return total / len(scores)

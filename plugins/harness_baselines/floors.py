@@ -1,0 +1,108 @@
+"""`majority` and `tfidf`: what can be had without any model; an adaptation must beat them."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from harness.plugin import Answerer, Answers, Context, Example, Kind, Material, Question, Session
+
+REGULARISATION = (1.0, 10.0, 100.0)
+SHARPNESS = 10.0
+"""Inverse temperature of cosine similarities; only calibration depends on it."""
+
+
+class Majority:
+    """The most frequent label; where each question brings its own choices, the most frequent position."""
+
+    def apply(
+        self, session: Session | None, material: Material, answer: Answerer, context: Context
+    ) -> tuple[Material, Answerer]:
+        counts = Counter(example.target for example in material.train)
+
+        def most_frequent(questions: Sequence[Question]) -> Answers:
+            return Answers(
+                tuple(
+                    np.log([counts[place] + 1 for place in range(len(question.choices))]).astype(np.float32)
+                    for question in questions
+                )
+            )
+
+        return material, most_frequent
+
+
+class Tfidf:
+    """Labels: logistic regression on words. Choices: nearest training question that had this very answer."""
+
+    def apply(
+        self, session: Session | None, material: Material, answer: Answerer, context: Context
+    ) -> tuple[Material, Answerer]:
+        if material.kind is Kind.CLASSIFICATION:
+            return material, _by_regression(material, context)
+        return material, _by_neighbours(material.train)
+
+
+def _by_regression(material: Material, context: Context) -> Answerer:
+    words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2))
+    features = words.fit_transform([example.question.text for example in material.train])
+    targets = [example.target for example in material.train]
+    held = words.transform([example.question.text for example in material.validation]) if material.validation else None
+    held_targets = [example.target for example in material.validation]
+
+    def fitted(c: float) -> LogisticRegression:
+        return LogisticRegression(C=c, max_iter=1000).fit(features, targets)
+
+    if held is None:
+        model, chosen = fitted(REGULARISATION[1]), REGULARISATION[1]
+    else:
+        tried = [(fitted(c), c) for c in REGULARISATION]
+        model, chosen = max(tried, key=lambda found: found[0].score(held, held_targets))
+    context.record("c", chosen)
+
+    def answer(questions: Sequence[Question]) -> Answers:
+        logs = model.predict_log_proba(words.transform([question.text for question in questions]))
+        return Answers(tuple(spread(logs, model.classes_, len(questions[0].choices))))
+
+    return answer
+
+
+def spread(logs: np.ndarray, classes: np.ndarray, labels: int) -> np.ndarray:
+    """Log-probabilities of all labels, [n, labels]; one that training never showed is the least likely of all."""
+    unseen = min(-20.0, float(logs.min()) - 1.0)
+    wide = np.full((len(logs), labels), unseen, dtype=np.float32)
+    wide[:, classes] = logs
+    return wide
+
+
+def _by_neighbours(train: Sequence[Example]) -> Callable[[Sequence[Question]], Answers]:
+    words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2))
+    known: dict[str, list[int]] = defaultdict(list)
+    for row, example in enumerate(train):
+        known[example.question.choices[example.target]].append(row)
+    texts = [f"{example.question.text} {example.question.choices[example.target]}" for example in train]
+    trained = words.fit_transform(texts)
+
+    def answer(questions: Sequence[Question]) -> Answers:
+        asked = words.transform([question.text for question in questions])
+        choices = list({choice: None for question in questions for choice in question.choices})
+        place = {choice: number for number, choice in enumerate(choices)}
+        written = words.transform(choices)
+        scores = []
+        for row, question in enumerate(questions):
+            near = _dense(trained @ asked[row].T)
+            own = _dense(written[[place[choice] for choice in question.choices]] @ asked[row].T)
+            best = [near[known[choice]].max() if choice in known else 0.0 for choice in question.choices]
+            scores.append((SHARPNESS * (np.array(best) + own)).astype(np.float32))
+        return Answers(tuple(scores))
+
+    return answer
+
+
+def _dense(column: csr_matrix) -> np.ndarray:
+    dense: np.ndarray = column.toarray()[:, 0]
+    return dense

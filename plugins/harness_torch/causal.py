@@ -1,0 +1,128 @@
+"""Causal language models: a choice is as good as the likelihood of its text after the question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import AutoTokenizer
+
+from harness.plugin import Kind, Question
+from harness.prompts import ANSWER_PREFIX, MAX_TOKENS, instruction
+from harness.training import answering_batches
+from harness_torch.loading import load_causal
+from harness_torch.padding import Ids, mean_pooled, padded
+from harness_torch.session import Counter
+
+PROMPT_TOKENS = 4
+"""A causal prompt lists choices and passages: it may be so many times as long as a plain text."""
+BATCH_TOKENS = 2_048
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    prompt: Ids
+    choices: tuple[Ids, ...]
+    length: int
+
+
+class CausalScorer(nn.Module):
+    """Sum of the log-probabilities of a choice's tokens, given the prompt; trained as softmax over the choices."""
+
+    def __init__(self, model: nn.Module, tokenizer: Any) -> None:
+        super().__init__()
+        self.model, self.tokenizer = model, tokenizer
+        self.max_tokens = MAX_TOKENS
+
+    @classmethod
+    def open(cls, where: Path, kind: Kind) -> CausalScorer:
+        return cls(load_causal(where), AutoTokenizer.from_pretrained(where))
+
+    def begin(self, question: Question) -> None:
+        """Nothing is added to the model."""
+
+    def _prompt(self, question: Question) -> str:
+        if not self.tokenizer.chat_template:
+            return instruction(question) + ANSWER_PREFIX
+        turn = [{"role": "user", "content": instruction(question)}]
+        text: str = self.tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
+        return text
+
+    def prepare(self, questions: Sequence[Question]) -> list[Item]:
+        chat = bool(self.tokenizer.chat_template)
+        prompts = self.tokenizer([self._prompt(q) for q in questions], add_special_tokens=not chat)["input_ids"]
+        texts = list(dict.fromkeys(choice for question in questions for choice in question.choices))
+        written = [choice if chat else f" {choice}" for choice in texts]
+        ids = dict(zip(texts, self.tokenizer(written, add_special_tokens=False)["input_ids"], strict=True))
+        items = []
+        for question, prompt in zip(questions, prompts, strict=True):
+            choices = tuple(tuple(ids[choice]) for choice in question.choices)
+            longest = max(map(len, choices))
+            room = max(1, min(PROMPT_TOKENS * self.max_tokens, self._positions) - longest)
+            kept = tuple(prompt[-room:])
+            items.append(Item(kept, choices, len(kept) + longest))
+        return items
+
+    @property
+    def _positions(self) -> int:
+        return int(getattr(self.model.config, "max_position_embeddings", 1 << 30))  # type: ignore[union-attr, arg-type]
+
+    def _log_likelihoods(self, prompts: Sequence[Ids], texts: Sequence[Ids], counter: Counter) -> Tensor:
+        """Of each text after its prompt, in nats: [n]."""
+        whole = [prompt + text for prompt, text in zip(prompts, texts, strict=True)]
+        lengths = [len(ids) for ids in whole]
+        counter.count(lengths)
+        device = next(self.model.parameters()).device
+        parts, order = [], []
+        for rows in answering_batches(lengths, BATCH_TOKENS):
+            inputs, mask, sizes = padded([whole[row] for row in rows], self.tokenizer.pad_token_id or 0, device)
+            logits = self.model(input_ids=inputs, attention_mask=mask, use_cache=False).logits[:, :-1].float()
+            losses = nn.functional.cross_entropy(logits.transpose(1, 2), inputs[:, 1:], reduction="none")
+            starts = torch.tensor([len(prompts[row]) for row in rows], device=device)
+            places = torch.arange(1, inputs.shape[1], device=device)
+            counted = (places >= starts[:, None]) & (places < sizes[:, None])
+            parts.append(-(losses * counted).sum(1))
+            order += rows
+        return torch.cat(parts)[torch.tensor(order, device=device).argsort()]
+
+    def logits(self, items: Sequence[Item], counter: Counter) -> Tensor:
+        found = self._log_likelihoods(
+            [item.prompt for item in items for _ in item.choices],
+            [choice for item in items for choice in item.choices],
+            counter,
+        )
+        rows = found.split([len(item.choices) for item in items])
+        return nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=-torch.inf)
+
+    def likelihoods(self, texts: Sequence[str], counter: Counter) -> np.ndarray:
+        """Of whole texts, after their first token where the tokenizer has no beginning-of-text token."""
+        start = self.tokenizer.bos_token_id
+        ids = [tuple(each) for each in self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
+        firsts = [(start,) if start is not None else each[:1] for each in ids]
+        rests = ids if start is not None else [each[1:] for each in ids]
+        found: np.ndarray = self._log_likelihoods(firsts, rests, counter).cpu().numpy()
+        return found
+
+    def embeddings(self, texts: Sequence[str], counter: Counter) -> np.ndarray:
+        """Mean of the last hidden states, unit length."""
+        found = self.tokenizer(list(texts), truncation=True, max_length=self.max_tokens)["input_ids"]
+        ids = [tuple(each) for each in found]
+        lengths = [len(each) for each in ids]
+        counter.count(lengths)
+        device = next(self.model.parameters()).device
+        parts, order = [], []
+        for rows in answering_batches(lengths, BATCH_TOKENS):
+            inputs, mask, sizes = padded([ids[row] for row in rows], self.tokenizer.pad_token_id or 0, device)
+            states = self.model(input_ids=inputs, attention_mask=mask, output_hidden_states=True).hidden_states[-1]
+            parts.append(nn.functional.normalize(mean_pooled(states, mask, sizes), dim=-1))
+            order += rows
+        vectors: np.ndarray = torch.cat(parts)[torch.tensor(order, device=device).argsort()].cpu().numpy()
+        return vectors
+
+    def restore(self, weights: Mapping[str, Tensor]) -> None:
+        self.load_state_dict(dict(weights))

@@ -1,0 +1,43 @@
+"""`full` and `lora`: a recipe from the settings, handed to the session."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from harness.plugin import AllWeights, Answerer, Context, Lora, Material, Recipe, Session
+
+
+def _tune(trainable: AllWeights | Lora, session: Session | None, material: Material, context: Context) -> None:
+    assert session is not None
+    own = context.settings
+    recipe = Recipe(
+        trainable=trainable,
+        epochs=own["epochs"],
+        lr=own["lr"],
+        batch_size=own["batch_size"],
+        warmup=own["warmup"],
+        weight_decay=own["weight_decay"],
+        patience=own["patience"],
+        max_tokens=own["max_tokens"],
+        seed=context.seed,
+        head_lr=own["head_lr"],
+    )
+    log = session.tune(material.train, material.validation, recipe, context.progress)
+    context.record("tuning", asdict(log))
+
+
+class Full:
+    def apply(
+        self, session: Session | None, material: Material, answer: Answerer, context: Context
+    ) -> tuple[Material, Answerer]:
+        _tune(AllWeights(), session, material, context)
+        return material, answer
+
+
+class LowRank:
+    def apply(
+        self, session: Session | None, material: Material, answer: Answerer, context: Context
+    ) -> tuple[Material, Answerer]:
+        own = context.settings
+        _tune(Lora(own["rank"], own["alpha"]), session, material, context)
+        return material, answer

@@ -193,6 +193,8 @@ class StrategySpec:
     default: bool = True
     """Whether a run that names no strategies includes it."""
     assets: tuple[AssetSpec, ...] = ()
+    preload: tuple[str, ...] = ()
+    """Modules that a zygote imports once for all cells that may use this strategy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import platform
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
-from harness.codec import encode_documents, encode_rows
 from harness.contracts import Event
+from harness.keep import drop_all_but_best
 from harness.keys import answers_key
+from harness.leases import Leases
 from harness.plan import Plan, PlannedAsset, PlannedCell
 from harness.processes import LocalProcesses
-from harness.store import LEASE_S, Store, write_part
-from harness.types import QuestionSet, Row, Status
-from harness.worker import folder_hash
+from harness.snapshot import environment, kept_adaptation, save_snapshot, stored_answers
+from harness.store import Store
+from harness.types import Status
 
-PART_ROWS = 10_000
 POLL_S = 0.2
 
 Emit = Callable[[Event], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """Where the store keeps a task's questions and documents."""
-
-    sets: Mapping[str, dict[str, Any]]
-    documents: list[str]
 
 
 def execute(plan: Plan, store: Store, emit: Emit) -> str:
@@ -57,9 +46,8 @@ class _Execution:
     def __init__(self, plan: Plan, store: Store, emit: Emit) -> None:
         self.plan, self.store, self._emit = plan, store, emit
         self.run_id = time.strftime("%Y%m%d-%H%M%S-") + uuid.uuid4().hex[:6]
-        self.owner = _owner()
+        self.leases = Leases(store)
         self.active: dict[str, _Active] = {}
-        self.renewed = time.monotonic()
 
     def run(self) -> str:
         self.snapshot = save_snapshot(self.plan, self.store)
@@ -72,9 +60,11 @@ class _Execution:
                 self._run_cells(processes, waiting, failed_assets)
         except BaseException:
             for id in self.active:
-                self.store.release(id, self.owner)
+                self.leases.release(id)
             self.store.append("ended", self.run_id, self.run_id, {"status": Status.CANCELLED})
             raise
+        if self.plan.request.keep == "best":
+            drop_all_but_best(self.plan, self.store, [planned.cell.key for planned in self.plan.cells])
         self.store.append("ended", self.run_id, self.run_id, {"status": Status.DONE})
         self.emit("run.ended", None)
         return self.run_id
@@ -140,12 +130,12 @@ class _Execution:
         needed = {asset.key: asset for planned in waiting for asset in planned.assets}
         for key, asset in needed.items():
             while self._asset_record(key) is None or self.plan.request.fresh:
-                if not self._lease(key):
+                if not self.leases.take(key):
                     time.sleep(POLL_S)
                     continue
                 self.emit("asset.started", key, asset=asset.spec.name)
                 reason = self._make(processes, key, asset)
-                self.store.release(key, self.owner)
+                self.leases.release(key)
                 self.emit("asset.done", key, asset=asset.spec.name, reason=reason)
                 if reason:
                     failed[key] = f"asset {asset.spec.name}: {reason}"
@@ -173,7 +163,7 @@ class _Execution:
         }
         processes.submit(f"asset-{key[:16]}", job, asset.spec.preload, self.plan.request.time_limit_s)
         while True:
-            self._renew([key])
+            self.leases.renew([key])
             for _, message in processes.messages(POLL_S):
                 if "end" not in message:
                     continue
@@ -201,14 +191,14 @@ class _Execution:
                 if broken:
                     queue.remove(planned)
                     self._record(planned, {"end": Status.FAILED, "reason": broken[0], "usage": {}}, None)
-                elif self._lease(planned.cell.key):
+                elif self.leases.take(planned.cell.key):
                     queue.remove(planned)
                     if self.plan.request.fresh or self._unanswered(planned):
                         self._start(processes, planned)
                     else:
-                        self.store.release(planned.cell.key, self.owner)
+                        self.leases.release(planned.cell.key)
                         self._tell_end(planned, Status.DONE, None, reused=True)
-            self._renew(list(self.active))
+            self.leases.renew(list(self.active))
             if not self.active:
                 time.sleep(POLL_S)
             for id, message in processes.messages(POLL_S):
@@ -223,7 +213,15 @@ class _Execution:
         self.emit("cell.started", key, arm=cell.arm.name, seed=cell.seed)
         job = self._job(planned)
         self.active[key].reopened = job["artifact"] is not None
-        processes.submit(key, job, _preload(planned), self.plan.request.time_limit_s)
+        processes.submit(key, job, self._preload(planned), self.plan.request.time_limit_s)
+
+    def _preload(self, planned: PlannedCell) -> tuple[str, ...]:
+        """One zygote for all cells of a backend, with whatever any of them wants imported."""
+        wanted = list(planned.backend.preload) if planned.backend else []
+        for other in self.plan.cells:
+            if other.backend is planned.backend and other.cell.status is not Status.SKIPPED:
+                wanted += [module for step in other.steps for module in step.preload]
+        return tuple(dict.fromkeys(wanted))
 
     def _job(self, planned: PlannedCell) -> dict[str, Any]:
         cell, task = planned.cell, self.plan.task
@@ -279,7 +277,7 @@ class _Execution:
         elif "end" in message:
             self._record(planned, message, active)
             self.active.pop(key, None)
-            self.store.release(key, self.owner)
+            self.leases.release(key)
 
     def _record(self, planned: PlannedCell, message: Mapping[str, Any], active: _Active | None) -> None:
         """Answers first, then the cell's end: a cell recorded as done has all its answers."""
@@ -315,116 +313,3 @@ class _Execution:
         self.emit(
             "cell.ended", cell.key, status=status, reason=reason, reused=reused, arm=cell.arm.name, seed=cell.seed
         )
-
-    # -- leases ------------------------------------------------------------------------------------
-
-    def _lease(self, key: str) -> bool:
-        if self.store.acquire(key, self.owner):
-            return True
-        holder = self.store.holder(key)
-        if holder and _is_dead(holder):
-            self.store.evict(key, holder)
-            return self.store.acquire(key, self.owner)
-        return False
-
-    def _renew(self, keys: list[str]) -> None:
-        if time.monotonic() - self.renewed > LEASE_S / 6:
-            self.renewed = time.monotonic()
-            for key in keys:
-                self.store.acquire(key, self.owner)
-
-
-def _preload(planned: PlannedCell) -> tuple[str, ...]:
-    return planned.backend.preload if planned.backend else ()
-
-
-def save_snapshot(plan: Plan, store: Store) -> Snapshot:
-    """Keep the task as it was asked: evidence must not depend on files that may change."""
-    task = plan.task
-    own = {"train": task.train, "validation": task.validation, **plan.sets}
-    sets = {
-        name: {"parts": _save_rows(store, found), "fingerprint": found.fingerprint}
-        for name, found in own.items()
-        if found is not None
-    }
-    documents = [write_part(store.root, encode_documents(task.documents))] if task.documents else []
-    body = {
-        "name": task.name,
-        "kind": task.kind,
-        "labels": list(task.labels),
-        "groups": list(task.groups),
-        "primary": task.primary,
-        "tests": list(task.extra_tests),
-        "sets": sets,
-        "documents": documents,
-    }
-    if store.latest("task", task.fingerprint) is None:
-        store.append("task", task.fingerprint, "", body)
-    return Snapshot(sets, documents)
-
-
-def _save_rows(store: Store, found: QuestionSet) -> list[str]:
-    def chunks() -> Iterator[tuple[Row, ...]]:
-        for start in range(0, len(found.rows), PART_ROWS):
-            yield found.rows[start : start + PART_ROWS]
-
-    return [write_part(store.root, encode_rows(chunk)) for chunk in chunks()]
-
-
-def stored_answers(store: Store, key: str, fingerprint: str) -> list[Path] | None:
-    """The sound parts of stored answers, or None."""
-    record = store.latest("answers", answers_key(key, fingerprint))
-    if record is None:
-        return None
-    parts = [store.part(name) for name in record.body["parts"]]
-    return [part for part in parts if part is not None] if all(parts) else None
-
-
-def kept_adaptation(store: Store, key: str) -> dict[str, Any] | None:
-    """The record of a kept adaptation whose files are still what was saved, or None."""
-    record = store.latest("artifact", key)
-    if record is None or not Path(record.body["folder"]).is_dir():
-        return None
-    digest, _ = folder_hash(Path(record.body["folder"]))
-    return dict(record.body) if digest == record.body["sha256"] else None
-
-
-def environment() -> dict[str, Any]:
-    from importlib import metadata
-
-    versions = {}
-    for name in ("adapt-harness", "torch", "transformers", "peft", "tensorflow", "keras", "faiss-cpu", "numpy"):
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
-    return {
-        "python": platform.python_version(),
-        "system": platform.system(),
-        "machine": platform.machine(),
-        "cores": os.cpu_count(),
-        "versions": versions,
-    }
-
-
-def _owner() -> str:
-    return f"{_boot()}:{os.getpid()}:{_started(os.getpid())}:{uuid.uuid4().hex[:8]}"
-
-
-def _is_dead(owner: str) -> bool:
-    """Whether a lease's owner was a process of this boot that has gone (its pid may have been reused)."""
-    boot, pid, started, _ = owner.split(":")
-    if boot != _boot():
-        return False
-    return _started(int(pid)) != started
-
-
-def _boot() -> str:
-    with contextlib.suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    return platform.node().replace(":", "-")
-
-
-def _started(pid: int) -> str:
-    """When a process started, in clock ticks since boot; empty if there is no such process."""
-    with contextlib.suppress(OSError, IndexError):
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[19]
-    return ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 
@@ -31,3 +32,22 @@ def digest_all(values: Iterable[Any]) -> str:
 
 def answers_key(adaptation_key: str, set_fingerprint: str) -> str:
     return digest({"adaptation": adaptation_key, "questions": set_fingerprint})
+
+
+def folder_hash(folder: Path) -> tuple[str, int]:
+    """sha256 over the names and bytes of a folder's files, and their size in bytes."""
+    digest, size = hashlib.sha256(), 0
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(file.relative_to(folder).as_posix().encode() + b"\0")
+        with file.open("rb") as opened:
+            digest.update(hashlib.file_digest(opened, "sha256").digest())
+        size += file.stat().st_size
+    return digest.hexdigest(), size
+
+
+def source_hash(folder: Path, names: Iterable[str]) -> str:
+    """sha256 over the names and bytes of files of one folder, in the order given."""
+    running = hashlib.sha256()
+    for name in names:
+        running.update(name.encode() + b"\0" + (folder / name).read_bytes())
+    return running.hexdigest()

@@ -77,7 +77,10 @@ def _from_hub(model: str) -> ModelCard:
         reason = " ".join(str(error).split())[:160]
         raise ModelError(f"model {model!r} is no folder here and cannot be had from the hub: {reason}") from None
     shapes = {
-        name: tuple(tensor.shape) for file in found.files_metadata.values() for name, tensor in file.tensors.items()
+        name: tuple(tensor.shape)
+        for file in found.files_metadata.values()
+        for name, tensor in file.tensors.items()
+        if "F" in tensor.dtype
     }
     files = {sibling.rfilename for sibling in info.siblings or ()}
     licence = getattr(info.card_data, "license", None) or "unknown"
@@ -155,14 +158,15 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _shapes(file: Path) -> dict[str, tuple[int, ...]]:
-    """Tensor shapes from a safetensors header: 8 bytes of length, then JSON."""
+    """Shapes of the float tensors, from a safetensors header: 8 bytes of length, then JSON."""
     try:
         with file.open("rb") as opened:
             (length,) = struct.unpack("<Q", opened.read(8))
             if length > file.stat().st_size:
                 raise ValueError("its header is longer than the file")
             header = json.loads(opened.read(length))
-        return {name: tuple(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__"}
+        tensors = {name: tensor for name, tensor in header.items() if name != "__metadata__"}
+        return {name: tuple(tensor["shape"]) for name, tensor in tensors.items() if "F" in tensor["dtype"]}
     except (ValueError, KeyError, TypeError, struct.error) as error:
         raise ModelError(f"{file} is not a sound safetensors file: {error}") from None
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import harness
 from harness.contracts import AssetSpec, BackendSpec, StrategySpec
 from harness.errors import HarnessError
 from harness.estimate import estimate
-from harness.keys import digest, digest_all
-from harness.registry import Registry, package_hash, require
+from harness.keys import digest, digest_all, source_hash
+from harness.registry import Registry, require
 from harness.request import (
     Request,
     Strategy,
@@ -24,6 +25,8 @@ from harness.request import (
 )
 from harness.types import Arm, Cell, ModelCard, QuestionSet, Row, Status, Task
 
+SHAPING = ("checks.py", "codec.py", "kinds.py", "prompts.py", "training.py", "worker.py")
+"""Modules of the core that shape answers; a change in any other leaves stored results valid."""
 SAMPLE_ROWS = 2_000
 """At most this many training and validation rows are asked for the overfitting gap."""
 
@@ -134,7 +137,7 @@ class _Planner:
         given: Mapping[str, Any],
     ) -> None:
         self.request, self.registry, self.task, self.sets, self.given = request, registry, task, sets, given
-        self.core = package_hash(harness)
+        self.core = source_hash(Path(harness.__file__).parent, SHAPING)
 
     def cells(self, strategy: Strategy) -> list[PlannedCell]:
         settings = settings_of(strategy.steps, self.given)

@@ -93,10 +93,10 @@ class LocalProcesses:
     def messages(self, wait_s: float) -> Iterator[tuple[str, dict[str, Any]]]:
         """Messages that arrive within `wait_s`, as (job id, message)."""
         for key, _ in self._selector.select(wait_s):
-            if isinstance(key.data, _Running):
-                yield from self._hear(key.data)
-            else:
+            if not isinstance(key.data, _Running):
                 yield from self._hear_zygote(key.data)
+            elif key.data.channel.fileno() >= 0:  # else its zygote's news, heard just now, emptied and closed it
+                yield from self._hear(key.data)
         yield from self._enforce()
 
     def _zygote(self, preload: tuple[str, ...]) -> _Zygote:

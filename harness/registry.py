@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 from collections.abc import Iterable, Mapping
@@ -25,6 +24,7 @@ from harness.contracts import (
     TaskSpec,
 )
 from harness.errors import MissingDependency, UsageError, unknown
+from harness.keys import source_hash
 
 GROUP = "harness"
 T = TypeVar("T")
@@ -161,8 +161,5 @@ def package_hash(module: ModuleType) -> str:
     if module.__file__ is None:
         return ""
     here = Path(module.__file__)
-    files = sorted(here.parent.rglob("*.py")) if here.name == "__init__.py" else [here]
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.relative_to(here.parent).as_posix().encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()
+    names = [file.relative_to(here.parent).as_posix() for file in here.parent.rglob("*.py")]
+    return source_hash(here.parent, sorted(names) if here.name == "__init__.py" else [here.name])

@@ -12,11 +12,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.contracts import Vectors
 from harness.plugin import Backend, BackendSpec, hookimpl
 from harness.types import (
     AllWeights,
@@ -31,6 +30,9 @@ from harness.types import (
     TuneLog,
     Usage,
 )
+
+if TYPE_CHECKING:
+    from harness.contracts import Vectors
 
 DIMENSIONS = 64
 ARTIFACT_FILE = "weights.json"

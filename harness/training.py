@@ -13,6 +13,10 @@ from harness.types import Epoch
 WINDOW_BATCHES = 32
 """Rows are sorted by length inside shuffled windows of so many batches: little padding, order still random."""
 
+LEAST_TOKENS = 192
+MOST_PADDING = 1.15
+"""Padded over real tokens at which a batch of at least `LEAST_TOKENS` is cut: smaller ones waste more in calls."""
+
 
 def training_batches(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
     """Positions of the rows of every batch of one epoch; the same on every backend for the same seed."""
@@ -26,15 +30,19 @@ def training_batches(lengths: Sequence[int], batch_size: int, seed: int, epoch: 
     return [batches[place] for place in random.permutation(len(batches))]
 
 
-def answering_batches(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
-    """Positions sorted by length, cut where a padded batch would exceed `max_tokens` (one row at least)."""
+def length_batches(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
+    """Positions sorted by length, cut before a batch is too large or mostly padding (one row at least)."""
     batches: list[list[int]] = []
     batch: list[int] = []
+    real = 0
     for row in sorted(range(len(lengths)), key=lambda row: (lengths[row], row)):
-        if batch and (len(batch) + 1) * lengths[row] > max_tokens:
+        padded = (len(batch) + 1) * lengths[row]
+        wasteful = real >= LEAST_TOKENS and padded > MOST_PADDING * (real + lengths[row])
+        if batch and (padded > max_tokens or wasteful):
             batches.append(batch)
-            batch = []
+            batch, real = [], 0
         batch.append(row)
+        real += lengths[row]
     return [*batches, batch] if batch else batches
 
 

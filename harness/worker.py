@@ -6,7 +6,6 @@ Messages: ``{"phase": name}``, ``{"epoch": {...}}``, ``{"log": {name: value}}``,
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import json
 import os
@@ -19,8 +18,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.checks import InvalidAnswers, check_answers
 from harness.contracts import Answerer, Backend, Session, Settles, Step
 from harness.errors import HarnessError
+from harness.keys import folder_hash
 from harness.meter import Meter, total
 from harness.types import (
     Answers,
@@ -71,10 +72,6 @@ class Job:
     """Folder to save the adaptation to."""
     plugins: dict[str, str] = field(default_factory=dict)
     """`step NAME` or `backend NAME` -> "module:function" that loads it."""
-
-
-class InvalidAnswers(HarnessError):
-    """A plugin answered in a way that cannot be scored."""
 
 
 class Channel:
@@ -314,34 +311,6 @@ class _Cell:
                 answer([question])
                 seconds.append(time.perf_counter() - began)
         self.channel.tell(log={"latency_s": seconds[1:] or seconds})
-
-
-def folder_hash(folder: Path) -> tuple[str, int]:
-    """sha256 over the names and bytes of a folder's files, and their size in bytes."""
-    digest, size = hashlib.sha256(), 0
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(file.relative_to(folder).as_posix().encode() + b"\0")
-        with file.open("rb") as opened:
-            digest.update(hashlib.file_digest(opened, "sha256").digest())
-        size += file.stat().st_size
-    return digest.hexdigest(), size
-
-
-def check_answers(questions: Sequence[Question], answers: Answers) -> None:
-    """Raise `InvalidAnswers` unless there is one finite score per choice of every question."""
-    import numpy as np
-
-    if len(answers.scores) != len(questions):
-        raise InvalidAnswers(f"{len(questions)} questions got {len(answers.scores)} answers")
-    if answers.passages and len(answers.passages) != len(questions):
-        raise InvalidAnswers(f"{len(questions)} questions got {len(answers.passages)} lists of passages")
-    for question, scores in zip(questions, answers.scores, strict=True):
-        if np.shape(scores) != (len(question.choices),):
-            raise InvalidAnswers(
-                f"question {question.id!r} has {len(question.choices)} choices but scores of shape {np.shape(scores)}"
-            )
-        if not np.isfinite(scores).all():
-            raise InvalidAnswers(f"question {question.id!r} got a score that is not finite")
 
 
 def _cannot_answer(questions: Sequence[Question]) -> Answers:

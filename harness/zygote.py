@@ -39,7 +39,9 @@ def main() -> None:
         # A framework that is not there, or breaks on import, fails its cells with its own message.
         with contextlib.suppress(ImportError):
             importlib.import_module(module)
-    importlib.import_module("harness.worker")
+    # pyarrow looks for pandas on its first conversion: once here instead of once in every worker.
+    for module in ("harness.worker", "harness.codec", "harness.store", "pandas"):
+        importlib.import_module(module)
     _tell(control, {"ready": time.perf_counter() - began})
     _serve(control)
 

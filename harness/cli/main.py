@@ -8,6 +8,7 @@ import click
 
 from harness import __version__
 from harness.cli import inventory, run, tasks
+from harness.cli.configuration import read_defaults
 from harness.errors import HarnessError
 from harness.safetext import plain
 
@@ -25,7 +26,7 @@ for command in (*run.commands, *inventory.commands, tasks.task):
 def main() -> None:
     """Exit codes: 0 done, 1 error, 2 usage or bad task file, 3 finished with failed cells, 130 interrupted."""
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(standalone_mode=False, default_map=read_defaults(cli))
         sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.Abort:
         click.echo("interrupted; the same command continues where it stopped", err=True)

@@ -9,7 +9,6 @@ import click
 from harness.cli.inventory import json_option, show
 from harness.find import task_path
 from harness.registry import load_registry
-from harness.taskfile import load_task
 
 
 @click.group()
@@ -30,6 +29,8 @@ def list_tasks(as_json: bool) -> None:
 @json_option
 def check(name: str, data: Path | None, as_json: bool) -> None:
     """Read a task whole and say what it holds; every fault with file and line, exit 2."""
+    from harness.taskfile import load_task
+
     found = load_task(task_path(load_registry(), name), data)
     splits = {"train": found.train, "validation": found.validation, **found.question_sets}
     show(

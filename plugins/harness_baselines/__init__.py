@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 from harness.plugin import Capability, Kind, Setting, StrategySpec, hookimpl
 
+SKLEARN = ("sklearn.feature_extraction.text", "sklearn.linear_model", "sklearn.pipeline", "sklearn.preprocessing")
+
 
 def _answers(kind: Kind) -> frozenset[Capability]:
     return frozenset({f"answer:{kind}"})
@@ -21,6 +23,7 @@ def harness_strategies() -> Iterable[StrategySpec]:
             summary="always the most frequent training answer",
             role="answerer",
             load="harness_baselines.floors:Majority",
+            preload=SKLEARN,
             needs_model=False,
             needs_training=True,
             composes=False,
@@ -30,6 +33,7 @@ def harness_strategies() -> Iterable[StrategySpec]:
             summary="word overlap with training questions, no model",
             role="answerer",
             load="harness_baselines.floors:Tfidf",
+            preload=SKLEARN,
             needs_model=False,
             needs_training=True,
             composes=False,
@@ -47,6 +51,7 @@ def harness_strategies() -> Iterable[StrategySpec]:
             summary="logistic regression on the model's frozen embeddings",
             role="answerer",
             load="harness_baselines.probe:Probe",
+            preload=SKLEARN,
             needs=_embeds,
             needs_training=True,
             composes=False,

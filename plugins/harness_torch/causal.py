@@ -14,7 +14,7 @@ from transformers import AutoTokenizer
 
 from harness.plugin import Kind, Question
 from harness.prompts import ANSWER_PREFIX, MAX_TOKENS, instruction
-from harness.training import answering_batches
+from harness.training import length_batches
 from harness_torch.loading import load_causal
 from harness_torch.padding import Ids, mean_pooled, padded
 from harness_torch.session import Counter
@@ -79,7 +79,7 @@ class CausalScorer(nn.Module):
         counter.count(lengths)
         device = next(self.model.parameters()).device
         parts, order = [], []
-        for rows in answering_batches(lengths, BATCH_TOKENS):
+        for rows in length_batches(lengths, BATCH_TOKENS):
             inputs, mask, sizes = padded([whole[row] for row in rows], self.tokenizer.pad_token_id or 0, device)
             logits = self.model(input_ids=inputs, attention_mask=mask, use_cache=False).logits[:, :-1].float()
             losses = nn.functional.cross_entropy(logits.transpose(1, 2), inputs[:, 1:], reduction="none")
@@ -116,7 +116,7 @@ class CausalScorer(nn.Module):
         counter.count(lengths)
         device = next(self.model.parameters()).device
         parts, order = [], []
-        for rows in answering_batches(lengths, BATCH_TOKENS):
+        for rows in length_batches(lengths, BATCH_TOKENS):
             inputs, mask, sizes = padded([ids[row] for row in rows], self.tokenizer.pad_token_id or 0, device)
             states = self.model(input_ids=inputs, attention_mask=mask, output_hidden_states=True).hidden_states[-1]
             parts.append(nn.functional.normalize(mean_pooled(states, mask, sizes), dim=-1))

@@ -14,7 +14,7 @@ from transformers import AutoTokenizer
 
 from harness.plugin import Kind, Question
 from harness.prompts import MAX_TOKENS, context
-from harness.training import answering_batches
+from harness.training import length_batches
 from harness_torch.loading import load_body
 from harness_torch.padding import Ids, mean_pooled, padded
 from harness_torch.session import Counter
@@ -78,7 +78,7 @@ class EncoderScorer(nn.Module):
         counter.count(lengths)
         device = self.head.weight.device
         parts, order = [], []
-        for rows in answering_batches(lengths, BATCH_TOKENS):
+        for rows in length_batches(lengths, BATCH_TOKENS):
             inputs, mask, sizes = padded([texts[row] for row in rows], self.tokenizer.pad_token_id or 0, device)
             arguments = {"input_ids": inputs, "attention_mask": mask}
             if getattr(self.model.config, "type_vocab_size", 0) > 1:  # type: ignore[union-attr]

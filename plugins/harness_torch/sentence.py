@@ -15,7 +15,7 @@ from transformers import AutoTokenizer
 
 from harness.plugin import Answers, Kind, Question
 from harness.prompts import MAX_TOKENS, SCALE, sentences
-from harness.training import answering_batches
+from harness.training import length_batches
 from harness_torch.loading import load_body
 from harness_torch.padding import Ids, mean_pooled, padded
 from harness_torch.session import Counter, TorchSession, passages_of
@@ -102,15 +102,20 @@ class SentenceScorer(nn.Module):
         """Unit-length vectors of token sequences, float32 [n, d], in batches of similar length."""
         lengths = [len(each) for each in ids]
         counter.count(lengths)
-        parts, order = [], []
-        for rows in answering_batches(lengths, BATCH_TOKENS):
-            parts.append(self._forward([ids[row] for row in rows]))
-            order += rows
+        batches = length_batches(lengths, BATCH_TOKENS)
+        order = [row for rows in batches for row in rows]
+        shaped = [padded([ids[row] for row in rows], self.tokenizer.pad_token_id, self._device) for rows in batches]
+        # One look-up for all batches: its gradient is as large as the whole vocabulary.
+        looked_up = self.model.get_input_embeddings()(torch.cat([inputs.flatten() for inputs, _, _ in shaped]))
+        split = looked_up.split([inputs.numel() for inputs, _, _ in shaped])
+        parts = [
+            self._pooled(embedded.view(*inputs.shape, -1), mask, sizes)
+            for embedded, (inputs, mask, sizes) in zip(split, shaped, strict=True)
+        ]
         return torch.cat(parts)[torch.tensor(order, device=self._device).argsort()]
 
-    def _forward(self, ids: Sequence[Ids]) -> Tensor:
-        inputs, mask, lengths = padded(ids, self.tokenizer.pad_token_id, self._device)
-        states = self.model(input_ids=inputs, attention_mask=mask).last_hidden_state
+    def _pooled(self, embedded: Tensor, mask: Tensor, lengths: Tensor) -> Tensor:
+        states = self.model(inputs_embeds=embedded, attention_mask=mask).last_hidden_state
         pooled = states[:, 0].float() if self.pooling == "cls" else mean_pooled(states, mask, lengths)
         return nn.functional.normalize(pooled, dim=-1)
 

@@ -33,7 +33,7 @@ def harness_strategies() -> Iterable[StrategySpec]:
             needs=_tunes("full"),  # type: ignore[arg-type]
             needs_training=True,
             seeded=True,
-            settings={"lr": Setting(5e-5, "peak learning rate"), **COMMON},
+            settings={"lr": Setting(1e-4, "peak learning rate"), **COMMON},
         ),
         StrategySpec(
             name="lora",
@@ -44,7 +44,7 @@ def harness_strategies() -> Iterable[StrategySpec]:
             needs_training=True,
             seeded=True,
             settings={
-                "lr": Setting(5e-4, "peak learning rate"),
+                "lr": Setting(2e-3, "peak learning rate"),
                 "rank": Setting(8, "rank of the adapters"),
                 "alpha": Setting(16.0, "the adapters' output is scaled by alpha / rank"),
                 **COMMON,

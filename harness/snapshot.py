@@ -1,0 +1,92 @@
+"""What a run keeps of its task and finds again in the store: question sets, answers, adaptations, surroundings."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.codec import PART_ROWS, encode_documents, encode_rows
+from harness.keys import answers_key, folder_hash
+from harness.plan import Plan
+from harness.store import Store, write_part
+from harness.types import QuestionSet, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Where the store keeps a task's questions and documents."""
+
+    sets: Mapping[str, dict[str, Any]]
+    documents: list[str]
+
+
+def save_snapshot(plan: Plan, store: Store) -> Snapshot:
+    """Keep the task as it was asked: evidence must not depend on files that may change."""
+    task = plan.task
+    own = {"train": task.train, "validation": task.validation, **plan.sets}
+    sets = {
+        name: {"parts": _save_rows(store, found), "fingerprint": found.fingerprint}
+        for name, found in own.items()
+        if found is not None
+    }
+    documents = [write_part(store.root, encode_documents(task.documents))] if task.documents else []
+    body = {
+        "name": task.name,
+        "kind": task.kind,
+        "labels": list(task.labels),
+        "groups": list(task.groups),
+        "primary": task.primary,
+        "tests": list(task.extra_tests),
+        "sets": sets,
+        "documents": documents,
+    }
+    if store.latest("task", task.fingerprint) is None:
+        store.append("task", task.fingerprint, "", body)
+    return Snapshot(sets, documents)
+
+
+def _save_rows(store: Store, found: QuestionSet) -> list[str]:
+    def chunks() -> Iterator[tuple[Row, ...]]:
+        for start in range(0, len(found.rows), PART_ROWS):
+            yield found.rows[start : start + PART_ROWS]
+
+    return [write_part(store.root, encode_rows(chunk)) for chunk in chunks()]
+
+
+def stored_answers(store: Store, key: str, fingerprint: str) -> list[Path] | None:
+    """The sound parts of stored answers, or None."""
+    record = store.latest("answers", answers_key(key, fingerprint))
+    if record is None:
+        return None
+    parts = [store.part(name) for name in record.body["parts"]]
+    return [part for part in parts if part is not None] if all(parts) else None
+
+
+def kept_adaptation(store: Store, key: str) -> dict[str, Any] | None:
+    """The record of a kept adaptation whose files are still what was saved, or None."""
+    record = store.latest("artifact", key)
+    if record is None or not Path(record.body["folder"]).is_dir():
+        return None
+    digest, _ = folder_hash(Path(record.body["folder"]))
+    return dict(record.body) if digest == record.body["sha256"] else None
+
+
+def environment() -> dict[str, Any]:
+    from importlib import metadata
+
+    versions = {}
+    for name in ("adapt-harness", "torch", "transformers", "peft", "tensorflow", "keras", "faiss-cpu", "numpy"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "versions": versions,
+    }

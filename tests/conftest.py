@@ -1,0 +1,80 @@
+"""Fixtures that every test may use: a stranger's plugin on the path, a tiny task, a real data folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.registry import Registry, load_registry
+from harness.testing import tiny_task
+
+SUPPORT = Path(__file__).parent / "support"
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("HARNESS_") and name != "HARNESS_REALDATA":
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder like site-packages with one installed distribution that registers `stranger`."""
+    site = tmp_path_factory.mktemp("site")
+    (site / "stranger.py").write_text((SUPPORT / "stranger.py").read_text())
+    info = site / "stranger-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[harness]\nstranger = stranger\n")
+    return site
+
+
+@pytest.fixture
+def registry(stranger: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    monkeypatch.syspath_prepend(str(stranger))
+    monkeypatch.setenv("PYTHONPATH", str(stranger))
+    return load_registry()
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    folder = tmp_path / "task"
+    folder.mkdir()
+    return tiny_task(folder)
+
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def command(stranger: Path, tmp_path: Path) -> Command:
+    """Runs `harness ARGS` as a user would, with the stranger's plugin installed."""
+
+    def run(*arguments: object, **changes: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PYTHONPATH": str(stranger), **changes}
+        return subprocess.run(
+            [sys.executable, "-m", "harness", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            env=environment,
+            cwd=tmp_path,
+            timeout=120,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The public data sets; skips where they are not to be had."""
+    folder = Path(os.environ.get("HARNESS_REALDATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("no public data sets here: set HARNESS_REALDATA to their folder")
+    return folder

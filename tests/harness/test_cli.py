@@ -1,0 +1,141 @@
+"""The command line: exit codes, streams, one-line errors, what `--help` costs."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+from tests.conftest import Command
+
+HELP_CPU_S = 0.3
+
+
+def test_a_run_prints_its_table_and_resumes(command: Command, tiny: Path) -> None:
+    first = command("run", "--task", tiny, "--strategy", "base,full", "--backend", "fake")
+    assert first.returncode == 0, first.stderr
+    assert "accuracy" in first.stdout
+    assert "[1/2] base@fake:words done" in first.stderr
+    again = command("run", "--task", tiny, "--strategy", "base,full", "--backend", "fake", "--json")
+    assert again.returncode == 0
+    assert "0 to run" in again.stderr
+    assert json.loads(again.stdout)["schema"] == "harness.report/1"
+
+
+def test_a_failed_cell_is_exit_3(command: Command, tiny: Path) -> None:
+    ended = command("run", "--task", tiny, "--strategy", "base,raises", "--backend", "fake")
+    assert ended.returncode == 3
+    assert "this strategy always fails" in ended.stdout
+
+
+def test_nothing_that_could_run_is_exit_1(command: Command, tiny: Path) -> None:
+    tiny.write_text(
+        tiny.read_text().replace('documents = "documents.jsonl"\n', "").replace('evidence = "document"\n', "")
+    )
+    ended = command("run", "--task", tiny, "--strategy", "rag", "--backend", "fake")
+    assert ended.returncode == 1
+    assert "the task has no documents to retrieve from" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["run", "--task", "legal-qq"], "unknown task 'legal-qq'; did you mean 'legal-qa'?"),
+        (["run", "--task", "TINY", "--strategy", "rga"], "unknown strategy 'rga'; did you mean 'rag'?"),
+        (["run", "--task", "TINY", "--backend", "pytorch"], "unknown backend 'pytorch'; did you mean 'torch'?"),
+        (["run", "--task", "TINY", "--set", "full.lr=fast"], "setting full.lr='fast' must be a number, such as 0.0001"),
+        (["run", "--task", "TINY", "--set", "full.rate=1"], "unknown setting 'full.rate'"),
+        (["run", "--task", "TINY", "--seeds", "0,0"], "--seeds must be different whole numbers from 0, such as 0,1,2"),
+        (["run", "--task", "TINY", "--strategy", "full+lora"], "strategy 'full+lora' tunes the weights twice"),
+        (["run", "--task", "TINY", "--limit", "0"], "--limit 0 must be at least 1"),
+        (["report", "--format", "pdf"], "unknown format 'pdf'"),
+        (["report"], "no store at .harness; start a run with harness run"),
+    ],
+)
+def test_usage_errors_are_one_line_and_exit_2(
+    tiny: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    told: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["harness", *[str(tiny) if each == "TINY" else each for each in arguments]])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    out, err = capsys.readouterr()
+    assert told in err
+    assert len(err.strip().splitlines()) == 1
+    assert out == ""
+
+
+def test_a_bad_task_file_runs_nothing(command: Command, tiny: Path, tmp_path: Path) -> None:
+    tiny.write_text(tiny.read_text() + "\nsurprise = 1\n")
+    ended = command("run", "--task", tiny, "--backend", "fake")
+    assert ended.returncode == 2
+    assert "task.toml:" in ended.stderr
+    assert not (tmp_path / ".harness").exists()
+
+
+def test_a_dry_run_plans_and_leaves_no_store(command: Command, tiny: Path, tmp_path: Path) -> None:
+    ended = command("run", "--task", tiny, "--backend", "fake", "--dry-run", "--json", "--seeds", "0,1")
+    rows = json.loads(ended.stdout)
+    assert ended.returncode == 0
+    assert {row["status"] for row in rows} == {"planned"}
+    assert all(row["estimated_s"] > 0 for row in rows)
+    assert sum(row["arm"].startswith("full@") for row in rows) == 2
+    assert not (tmp_path / ".harness").exists()
+
+
+def test_settings_come_from_flags_then_environment_then_file(command: Command, tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "harness.toml").write_text(f'[run]\ntask = "{tiny}"\nbackend = "fake"\nstrategy = "base"\n')
+    arms = [row["arm"] for row in json.loads(command("run", "--dry-run", "--json").stdout)]
+    assert arms == ["base@fake:words"]
+    ended = command("run", "--dry-run", "--json", HARNESS_STRATEGY="probe")
+    assert [row["arm"] for row in json.loads(ended.stdout)] == ["probe@fake:words"]
+    ended = command("run", "--dry-run", "--json", "--strategy", "majority", HARNESS_STRATEGY="probe")
+    assert [row["arm"] for row in json.loads(ended.stdout)] == ["majority@none"]
+
+
+def test_a_bad_settings_file_is_one_line(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "harness.toml").write_text("[run\n")
+    ended = command("runs")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: harness.toml: not TOML")
+
+
+@pytest.mark.parametrize("listing", ["backends", "strategies", "measures"])
+def test_listings_speak_json(command: Command, listing: str) -> None:
+    rows = json.loads(command(listing, "--json").stdout)
+    assert all({"name", "summary"} <= set(row) for row in rows)
+
+
+def test_runs_are_listed(command: Command, tiny: Path) -> None:
+    command("run", "--task", tiny, "--strategy", "base", "--backend", "fake")
+    (row,) = json.loads(command("runs", "--json").stdout)
+    assert (row["task"], row["cells"], row["state"]) == ("tiny", 1, "done")
+    report = command("report", row["run"], "--format", "csv", "-o", "out.csv")
+    assert report.returncode == 0, report.stderr
+
+
+def test_help_is_cheap() -> None:
+    """CPU seconds, the least of three runs; and nothing heavy is imported."""
+    seconds = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-m", "harness", "--help"], check=True, capture_output=True, env=os.environ)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(seconds) <= HELP_CPU_S
+    heavy = ("numpy", "pandas", "rich", "pydantic", "pyarrow")
+    look = f"import sys, harness.cli; print([name for name in {heavy} if name in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", look], check=True, capture_output=True, text=True).stdout
+    assert shown.strip() == "[]"

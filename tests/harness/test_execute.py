@@ -1,0 +1,235 @@
+"""Running: typed ends, resuming, leases, kept adaptations, assets. All on the fake backend."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import harness
+from harness.contracts import Event
+from harness.registry import Registry
+from harness.store import Store
+
+STRATEGIES = ("base", "full")
+
+
+class Heard(list[Event]):
+    """A listener that remembers."""
+
+    def __call__(self, event: Event) -> None:
+        self.append(event)
+
+    def ran(self) -> list[str]:
+        return [event.data["arm"] for event in self if event.name == "cell.started"]
+
+    def epochs(self) -> int:
+        return sum(event.name == "cell.epoch" for event in self)
+
+
+def run(registry: Registry, tiny: Path, store: Path, *strategies: str, **more: Any) -> tuple[dict[str, Any], Heard]:
+    heard = Heard()
+    finished = harness.run(
+        tiny,
+        strategies=strategies or STRATEGIES,
+        backends=["fake"],
+        store=store,
+        registry=registry,
+        listeners=[heard],
+        **more,
+    )
+    return dict(finished.report), heard
+
+
+def figures(report: dict[str, Any]) -> dict[str, Any]:
+    """What must not depend on when or where a run was made."""
+    timed = ("train_s", "predict_s", "latency_p50_ms", "latency_p95_ms", "peak_ram_bytes")
+    return {
+        arm["arm"]: {
+            "measurements": {name: found for name, found in arm["measurements"].items() if name not in timed},
+            "tests": arm["tests"],
+            "groups": arm["groups"],
+        }
+        for arm in report["table"]
+    }
+
+
+def states(report: dict[str, Any]) -> dict[str, tuple[str, str | None]]:
+    return {cell["arm"].split("@")[0]: (cell["status"], cell["reason"]) for cell in report["cells"]}
+
+
+def test_training_beats_the_floor_and_the_unadapted_model(registry: Registry, tiny: Path, tmp_path: Path) -> None:
+    report, _ = run(registry, tiny, tmp_path / "store")
+    accuracy = {arm["strategy"]: arm["measurements"]["accuracy"]["value"] for arm in report["table"]}
+    assert accuracy["full"] == 100.0
+    assert accuracy["full"] > accuracy["base"]
+    assert {cell["status"] for cell in report["cells"]} == {"done"}
+
+
+def test_two_runs_in_two_stores_agree(registry: Registry, tiny: Path, tmp_path: Path) -> None:
+    first, _ = run(registry, tiny, tmp_path / "a")
+    second, _ = run(registry, tiny, tmp_path / "b", jobs=2)
+    assert figures(first) == figures(second)
+
+
+def test_the_same_run_repeats_nothing_and_fresh_repeats_all(registry: Registry, tiny: Path, tmp_path: Path) -> None:
+    first, heard = run(registry, tiny, tmp_path / "store")
+    assert len(heard.ran()) == 2
+    second, heard = run(registry, tiny, tmp_path / "store")
+    assert heard.ran() == []
+    assert all(cell["reused"] for cell in second["cells"])
+    assert first["table"] == second["table"]
+    _, heard = run(registry, tiny, tmp_path / "store", fresh=True)
+    assert len(heard.ran()) == 2
+
+
+MISBEHAVIOUR = {
+    "raises": ("failed", "this strategy always fails"),
+    "exits": ("crashed", "exited with status 7 before it had finished"),
+    "leaves": ("crashed", "exited with status 0 before it had finished"),
+    "segfaults": ("crashed", "killed by SIGSEGV"),
+    "hangs": ("timeout", "ran past its time limit; raise it with --time-limit"),
+    "starves": ("oom", "out of memory"),
+    "not-finite": ("invalid", "question 'owls-4' got a score that is not finite"),
+    "too-few": ("invalid", "4 questions got 3 answers"),
+    "broken-asset": ("failed", "asset listed: no such index"),
+}
+
+
+def test_misbehaviour_is_one_typed_cell_and_changes_no_other(registry: Registry, tiny: Path, tmp_path: Path) -> None:
+    alone, _ = run(registry, tiny, tmp_path / "alone")
+    report, _ = run(registry, tiny, tmp_path / "store", *MISBEHAVIOUR, *STRATEGIES, time_limit_s=3.0)
+    ended = states(report)
+    assert {name: ended[name] for name in MISBEHAVIOUR} == MISBEHAVIOUR
+    assert figures(report) == figures(alone)
+    assert not [child for child in psutil.Process().children(recursive=True) if "harness.zygote" in child.cmdline()]
+
+
+def test_a_failed_cell_runs_again(registry: Registry, tiny: Path, tmp_path: Path) -> None:
+    run(registry, tiny, tmp_path / "store", "raises", "base")
+    _, heard = run(registry, tiny, tmp_path / "store", "raises", "base")
+    assert heard.ran() == ["raises@fake:words"]
+
+
+def test_what_a_plugin_prints_goes_to_its_log(
+    registry: Registry, tiny: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    report, _ = run(registry, tiny, tmp_path / "store", "babbles")
+    assert states(report)["babbles"] == ("done", None)
+    out, err = capfd.readouterr()
+    assert "on std" not in out + err
+    log = tmp_path / "store" / "logs" / f"{report['cells'][0]['key']}.log"
+    assert "on stdout" in log.read_text()
+    assert "on stderr" in log.read_text()
+
+
+def test_an_asset_is_made_once_and_read_by_every_cell(registry: Registry, tiny: Path, tmp_path: Path) -> None:
+    _, heard = run(registry, tiny, tmp_path / "store", "reads")
+    assert [event.name for event in heard if event.name.startswith("asset")] == ["asset.started", "asset.done"]
+    _, heard = run(registry, tiny, tmp_path / "store", "reads", fresh=False)
+    assert not [event for event in heard if event.name.startswith("asset")]
+    store = Store(tmp_path / "store")
+    (record,) = store.records("cell")
+    assert record.body["log"]["documents"] == ["owls", "larks", "bats", "bees", "foxes", "cats"]
+
+
+def test_seeds_are_cells_of_their_own_and_their_spread_is_shown(registry: Registry, tiny: Path, tmp_path: Path) -> None:
+    report, heard = run(registry, tiny, tmp_path / "store", "base", "full", seeds=(0, 1, 2))
+    assert len(heard.ran()) == 4
+    trained = next(arm for arm in report["table"] if arm["strategy"] == "full")
+    assert trained["seeds"] == [0, 1, 2]
+    assert trained["measurements"]["accuracy"]["spread"] is not None
+    assert trained["notes"] == []
+
+
+def test_a_trained_arm_with_one_seed_says_so(registry: Registry, tiny: Path, tmp_path: Path) -> None:
+    report, _ = run(registry, tiny, tmp_path / "store", "base", "full")
+    notes = {arm["strategy"]: arm["notes"] for arm in report["table"]}
+    assert notes == {"base": [], "full": ["this checkpoint only"]}
+
+
+def test_a_kept_adaptation_is_asked_a_new_set_without_training(registry: Registry, tiny: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    first, heard = run(registry, tiny, store, "full", "probe", keep="all")
+    assert heard.epochs() > 0
+    _change_test_set(tiny)
+    second, heard = run(registry, tiny, store, "full", "probe")
+    assert sorted(heard.ran()) == ["full@fake:words", "probe@fake:words"]
+    assert heard.epochs() == 0
+    for before, after in zip(first["table"], second["table"], strict=True):
+        assert after["measurements"]["train_s"] == before["measurements"]["train_s"]
+        assert after["measurements"]["accuracy"]["n"] == before["measurements"]["accuracy"]["n"] - 1
+
+
+def test_without_keep_a_new_set_means_training_again(registry: Registry, tiny: Path, tmp_path: Path) -> None:
+    run(registry, tiny, tmp_path / "store", "full")
+    _change_test_set(tiny)
+    _, heard = run(registry, tiny, tmp_path / "store", "full")
+    assert heard.epochs() > 0
+
+
+def test_a_damaged_kept_adaptation_is_not_asked(registry: Registry, tiny: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    run(registry, tiny, store, "full", keep="all")
+    (weights,) = store.glob("artifacts/*/model/weights.json")
+    weights.write_text(weights.read_text() + " ")
+    _change_test_set(tiny)
+    _, heard = run(registry, tiny, store, "full")
+    assert heard.epochs() > 0
+
+
+def test_keep_best_leaves_one(registry: Registry, tiny: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    report, _ = run(registry, tiny, store, "base", "probe", "full", keep="best")
+    (kept,) = (store / "artifacts").iterdir()
+    best = next(cell for cell in report["cells"] if cell["key"] == kept.name)
+    assert best["arm"] in ("full@fake:words", "probe@fake:words")
+
+
+def test_damaged_answers_are_never_shown_and_run_again(registry: Registry, tiny: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    first, _ = run(registry, tiny, store, "base")
+    for part in store.glob("parts/*/*.arrow"):
+        part.write_bytes(part.read_bytes()[:-20])
+    second, heard = run(registry, tiny, store, "base")
+    assert heard.ran() == ["base@fake:words"]
+    assert figures(first) == figures(second)
+
+
+def test_a_task_without_training_skips_what_trains(registry: Registry, tiny: Path, tmp_path: Path) -> None:
+    text = tiny.read_text().replace('train = "train.jsonl"\nvalidation = "validation.jsonl"\n', "")
+    tiny.write_text(text.replace('{ file = "unseen.jsonl", disjoint_by = "fact" }', '"unseen.jsonl"'))
+    report, _ = run(registry, tiny, tmp_path / "store", "base", "full")
+    assert states(report) == {"base": ("done", None), "full": ("skipped", "the task has no training questions")}
+    assert report["table"][0]["measurements"]["overfit_gap"]["value"] is None
+
+
+def test_limit_cuts_by_whole_clusters(registry: Registry, tiny: Path, tmp_path: Path) -> None:
+    report, _ = run(registry, tiny, tmp_path / "store", "base", limit=2)
+    assert report["table"][0]["measurements"]["accuracy"]["n"] == 2
+
+
+def test_the_frame_has_one_row_per_arm_set_and_measure(registry: Registry, tiny: Path, tmp_path: Path) -> None:
+    finished = harness.run(
+        tiny, strategies=["base", "full"], backends=["fake"], store=tmp_path / "store", registry=registry
+    )
+    frame = finished.frame()
+    assert set(frame["set"]) == {"test", "unseen_facts"}
+    assert not frame.duplicated(["arm", "set", "measure"]).any()
+
+
+def test_a_moved_store_still_reports(registry: Registry, tiny: Path, tmp_path: Path) -> None:
+    from harness.report import build_report
+
+    first, _ = run(registry, tiny, tmp_path / "store", "base")
+    shutil.move(tmp_path / "store", tmp_path / "elsewhere")
+    assert json.dumps(build_report(Store(tmp_path / "elsewhere"), registry)["table"]) == json.dumps(first["table"])
+
+
+def _change_test_set(tiny: Path) -> None:
+    file = tiny.parent / "test.jsonl"
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[1:]))

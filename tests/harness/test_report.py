@@ -1,0 +1,123 @@
+"""The report document keeps its contract, and no text from a task becomes markup, a formula or an escape."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import harness
+from harness.registry import Registry, load_registry
+from harness.testing import tiny_task
+
+MEASURES = {
+    "accuracy",
+    "macro_f1",
+    "overfit_gap",
+    "group_gap",
+    "flip_rate",
+    "hit_at_k",
+    "mrr",
+    "train_s",
+    "predict_s",
+    "latency_p50_ms",
+    "latency_p95_ms",
+    "peak_ram_bytes",
+    "peak_device_bytes",
+    "gpu_hours",
+    "train_usd",
+}
+FIELDS = {"value", "low", "high", "n", "unit", "better", "basis", "reason", "spread"}
+
+
+@pytest.fixture(scope="module")
+def made(stranger: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Any]]:
+    """One run for all: a task whose texts are rotten, strategies of which one fails."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(stranger))
+        patch.setenv("PYTHONPATH", str(stranger))
+        folder = tmp_path_factory.mktemp("report")
+        tiny = tiny_task(folder)
+        for name in ("test", "twins"):
+            _spoil(folder / f"{name}.jsonl")
+        finished = harness.run(
+            tiny,
+            strategies=["majority", "base", "full", "raises"],
+            backends=["fake"],
+            store=folder / "store",
+            registry=load_registry(),
+        )
+        yield json.loads(json.dumps(finished.report, allow_nan=False))
+
+
+def test_the_json_contract(made: Mapping[str, Any]) -> None:
+    report = made
+    assert report["schema"] == "harness.report/1"
+    assert {"id", "created", "task", "environment"} <= set(report["run"])
+    assert set(report["run"]["task"]) == {"name", "fingerprint"}
+    for cell in report["cells"]:
+        assert {"key", "arm", "seed", "status", "reason", "usage", "measurements"} <= set(cell)
+    assert {arm["backend"] for arm in report["table"]} == {"none", "fake"}
+    for arm in report["table"]:
+        assert {"arm", "strategy", "backend", "model", "settings", "seeds", "ties"} <= set(arm)
+        assert set(arm["measurements"]) == MEASURES
+        assert set(arm["tests"]) == {"unseen_facts"}
+        assert len(arm["groups"]["gender"]) == 1
+        for found in arm["measurements"].values():
+            assert set(found) == FIELDS
+            assert (found["value"] is None) <= (found["reason"] is not None), "a missing value has a reason"
+    assert report["comparisons"] is None
+    assert report["decision"] is None
+
+
+def test_intervals_hold_their_value(made: Mapping[str, Any]) -> None:
+    found = made["table"][0]["measurements"]["accuracy"]
+    assert found["low"] <= found["value"] <= found["high"]
+    assert (found["unit"], found["better"], found["basis"]) == ("%", "higher", "measured")
+
+
+ROTTEN = "=cmd|' /C calc'!A0 [red]x[/red] <script>alert(1)</script> \x1b[2J | `x` **b** \u202e\n"
+
+
+@pytest.mark.parametrize("format", ["table", "markdown", "csv", "json"])
+def test_text_of_a_task_is_inert(registry: Registry, made: Mapping[str, Any], format: str) -> None:
+    report = copy.deepcopy(dict(made))
+    for arm in report["table"]:
+        arm["arm"] = arm["model"] = ROTTEN
+    for cell in report["cells"]:
+        cell["reason"] = ROTTEN
+    text = registry.reporters.get(format).render(report)
+    assert "\x1b[2J" not in text
+    if format == "json":
+        assert json.loads(text) == report
+        return
+    assert "\u202e" not in text
+    if format == "csv":
+        for line in csv.reader(io.StringIO(text)):
+            assert not any(cell.startswith(("=", "+", "@", "\t", "\r")) for cell in line)
+    if format == "markdown":
+        assert "<script>" not in text
+
+
+def _spoil(file: Path) -> None:
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    rotten = [{**row, "question": f"{row['question']} {ROTTEN}", "gender": ROTTEN} for row in rows]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rotten))
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_table_fits(
+    registry: Registry, made: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = registry.reporters.get("table").render(made).splitlines()
+    assert max(map(len, lines)) <= width
+    for name in ("majority", "base", "full"):
+        assert sum(line.startswith(f"{name} ") for line in lines) == 1, "one row per arm"
+    assert any("raises" in line and "always fails" in line for line in lines)

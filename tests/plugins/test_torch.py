@@ -1,0 +1,245 @@
+"""The PyTorch backend on checkpoints of every family, and on the real default model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import harness
+from harness.errors import ModelError
+from harness.models import DEFAULT_SHA256, describe
+from harness.registry import load_registry
+from harness.taskfile import load_task
+from harness.testing import tiny_task
+from harness.types import AllWeights, Example, Kind, Lora, Passage, Question, Recipe, Text, examples
+from tests.support import checkpoints
+
+pytestmark = pytest.mark.torch
+FAMILIES: dict[str, Callable[[Path], Path]] = {
+    "sentence-encoder": checkpoints.sentence_encoder,
+    "encoder": checkpoints.encoder,
+    "causal": checkpoints.causal,
+}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """Checkpoints this small run many times faster on one."""
+    torch = pytest.importorskip("torch")
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return FAMILIES[request.param](tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[Example, ...]:
+    task = load_task(tiny_task(tmp_path_factory.mktemp("task")))
+    assert task.train is not None
+    return examples(task.train.rows)
+
+
+def opened(folder: Path, kind: Kind = Kind.CHOICE, seed: int = 0, artifact: Path | None = None) -> Any:
+    from harness_torch.backend import load
+
+    return load().open(describe(str(folder)), kind=kind, labels=["a", "b"], seed=seed, artifact=artifact)
+
+
+def recipe(lora: bool, **changes: Any) -> Recipe:
+    fields: dict[str, Any] = {
+        "trainable": Lora(4, 8.0) if lora else AllWeights(),
+        "epochs": 12,
+        "lr": 2e-2 if lora else 5e-3,
+        "batch_size": 4,
+        "warmup": 0.1,
+        "weight_decay": 0.0,
+        "patience": 12,
+        "max_tokens": 64,
+        "seed": 0,
+    }
+    return Recipe(**{**fields, **changes})
+
+
+def scores(session: Any, rows: tuple[Example, ...]) -> np.ndarray:
+    return np.stack(session.answer([example.question for example in rows]).scores)
+
+
+def test_the_default_model_is_verified() -> None:
+    card = describe("all-MiniLM-L6-v2")
+    assert card.revision == DEFAULT_SHA256
+    assert (card.family, card.hidden, card.layers) == ("sentence-encoder", 384, 6)
+    assert card.parameters == 22_713_216
+    assert card.embedding_parameters == (30522 + 512 + 2) * 384, "words, positions, segments"
+
+
+def test_a_changed_default_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoints.sentence_encoder(tmp_path)
+    monkeypatch.setattr("harness.models._packaged", lambda: tmp_path)
+    with pytest.raises(ModelError, match=r"has sha256 [0-9a-f]{64}, not 53aa5117"):
+        describe("all-MiniLM-L6-v2")
+
+
+def test_families_are_told_from_files(checkpoint: Path) -> None:
+    card = describe(str(checkpoint))
+    assert checkpoint.name.startswith(card.family)
+    assert card.parameters > card.embedding_parameters > 0
+
+
+def test_a_hub_snapshot_in_the_cache_is_found_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    revision = "0123456789abcdef0123456789abcdef01234567"
+    repository = tmp_path / "models--someone--tiny"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(revision)
+    snapshot = repository / "snapshots" / revision
+    snapshot.mkdir(parents=True)
+    checkpoints.encoder(snapshot)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    card = describe("someone/tiny")
+    assert card.location == str(snapshot)
+
+
+@pytest.mark.parametrize("name", ["no-such-model", "neither/such/model", ""])
+def test_a_model_that_is_not_there_is_one_line(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError) as told:
+        describe(name)
+    assert "\n" not in str(told.value)
+
+
+def test_rubbish_weights_are_one_line(tmp_path: Path) -> None:
+    checkpoints.encoder(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"\xff" * 64)
+    with pytest.raises(ModelError, match="not a sound safetensors file"):
+        describe(str(tmp_path))
+
+
+def test_answers_do_not_depend_on_order_or_company(checkpoint: Path, rows: tuple[Example, ...]) -> None:
+    together = scores(opened(checkpoint), rows)
+    backwards = scores(opened(checkpoint), rows[::-1])[::-1]
+    alone = np.concatenate([scores(opened(checkpoint), rows[n : n + 1]) for n in range(len(rows))])
+    np.testing.assert_allclose(together, backwards, atol=1e-4)
+    np.testing.assert_allclose(together, alone, atol=1e-4)
+
+
+@pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
+def test_training_learns_and_a_seed_decides_it(checkpoint: Path, rows: tuple[Example, ...], lora: bool) -> None:
+    runs = []
+    for seed in (0, 0, 1):
+        session = opened(checkpoint, seed=seed)
+        log = session.tune(rows, rows[:4], recipe(lora, seed=seed), lambda epoch: None)
+        runs.append(scores(session, rows))
+    assert log.epochs[-1].train_loss < log.epochs[0].train_loss
+    assert log.best_epoch == min(log.epochs, key=lambda epoch: epoch.validation_loss).epoch
+    np.testing.assert_array_equal(runs[0], runs[1])
+    assert not np.array_equal(runs[0], runs[2])
+
+
+def test_lora_trains_few_weights_and_is_merged(checkpoint: Path, rows: tuple[Example, ...]) -> None:
+    session = opened(checkpoint)
+    names = set(session.scorer.model.state_dict())
+    frozen = {name: value.clone() for name, value in session.scorer.model.state_dict().items()}
+    log = session.tune(rows, rows[:4], recipe(True, epochs=2), lambda epoch: None)
+    assert log.trainable_parameters < 0.25 * sum(value.numel() for value in frozen.values())
+    assert set(session.scorer.model.state_dict()) == names
+    changed = {n for n, value in session.scorer.model.state_dict().items() if not value.equal(frozen[n])}
+    assert changed
+    assert all(any(part in name for part in ("query", "value", "q_proj", "v_proj")) for name in changed)
+
+
+@pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
+def test_saving_and_opening_invert_each_other(
+    checkpoint: Path, rows: tuple[Example, ...], tmp_path: Path, lora: bool
+) -> None:
+    session = opened(checkpoint)
+    session.tune(rows, (), recipe(lora, epochs=2), lambda epoch: None)
+    artifact = session.save(tmp_path / "kept")
+    again = opened(checkpoint, seed=5, artifact=Path(artifact.folder))
+    np.testing.assert_array_equal(scores(session, rows), scores(again, rows))
+    assert {file.suffix for file in (tmp_path / "kept").iterdir()} == {".safetensors", ".json"}
+
+
+def test_an_adaptation_of_another_model_is_refused(rows: tuple[Example, ...], tmp_path: Path) -> None:
+    checkpoints.encoder(tmp_path / "encoder")
+    checkpoints.causal(tmp_path / "causal")
+    opened(tmp_path / "encoder").save(tmp_path / "kept")
+    with pytest.raises(ModelError, match="was trained from"):
+        opened(tmp_path / "causal", artifact=tmp_path / "kept")
+
+
+def test_passages_are_read_only_if_they_weigh(checkpoint: Path, rows: tuple[Example, ...]) -> None:
+    from dataclasses import replace
+
+    session = opened(checkpoint)
+    plain = [example.question for example in rows]
+    passage = (Passage("owls", "owls are active at night. bats are active at dusk."),)
+    ignored = [replace(question, passages=passage, reading=0.0) for question in plain]
+    read = [replace(question, passages=passage, reading=1.0) for question in plain]
+    before, weightless, after = (session.answer(asked) for asked in (plain, ignored, read))
+    np.testing.assert_array_equal(np.stack(before.scores), np.stack(weightless.scores))
+    assert not np.allclose(np.stack(before.scores), np.stack(after.scores))
+    assert after.passages == (("owls",),) * len(rows)
+
+
+def test_labels_are_learnt(checkpoint: Path) -> None:
+    def example(number: int) -> Example:
+        subject, label = (("owls", 0), ("larks", 1))[number % 2]
+        question = Question(str(number), (Text(f"when are {subject} active {number}"),), ("night", "morning"))
+        return Example(question, label, str(number))
+
+    rows = tuple(example(number) for number in range(16))
+    session = opened(checkpoint, Kind.CLASSIFICATION)
+    session.tune(rows, rows[:4], recipe(False, epochs=20), lambda epoch: None)
+    answers = session.answer([row.question for row in rows])
+    assert answers.chosen == [row.target for row in rows]
+
+
+def test_tokens_and_flops_are_counted(checkpoint: Path, rows: tuple[Example, ...]) -> None:
+    session = opened(checkpoint)
+    session.answer([example.question for example in rows])
+    used = session.usage()
+    assert used.tokens > 10 * len(rows)
+    assert used.flops > 2 * used.tokens * (session.card.parameters - session.card.embedding_parameters)
+    assert session.usage().tokens == 0
+
+
+def test_likelihoods_are_log_probabilities(tmp_path: Path) -> None:
+    session = opened(checkpoints.causal(tmp_path / "causal"))
+    found = session.score(["owls are active", "owls are active at night"])
+    assert found.shape == (2,)
+    assert (found < 0).all()
+    assert found[1] < found[0], "a longer text is less likely than its beginning"
+
+
+def test_every_strategy_runs_on_every_family(checkpoint: Path, tmp_path: Path) -> None:
+    """The seam, whole: what a family cannot do is skipped with its reason, nothing fails."""
+    finished = harness.run(
+        tiny_task(tmp_path),
+        strategies=["base", "probe", "full", "lora"],
+        backends=["torch"],
+        models=[f"torch:{checkpoint}"],
+        settings={"full.epochs": 1, "lora.epochs": 1},
+        store=tmp_path / "store",
+        registry=load_registry(),
+    )
+    states = {cell["arm"].split("@")[0]: (cell["status"], cell["reason"]) for cell in finished.report["cells"]}
+    headless = describe(str(checkpoint)).family == "encoder"
+    why = f"torch does not offer answer:choice for {checkpoint}"
+    assert states.pop("base") == (("skipped", why) if headless else ("done", None))
+    assert set(states.values()) == {("done", None)}
+
+
+def test_retrieval_adds_fifteen_points_on_real_law(tmp_path: Path) -> None:
+    finished = harness.run(
+        "legal-qa", strategies=["base", "rag"], backends=["torch"], limit=240, store=tmp_path, registry=load_registry()
+    )
+    table = {arm["strategy"]: arm["measurements"] for arm in finished.report["table"]}
+    assert table["rag"]["accuracy"]["value"] >= table["base"]["accuracy"]["value"] + 15
+    assert table["rag"]["hit_at_k"]["value"] > 70
+    assert 0 < table["rag"]["mrr"]["value"] <= 1

@@ -1,0 +1,96 @@
+"""Tiny checkpoints in the Hugging Face layout, made here: random weights, a real tokenizer, the real loading path."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+WORDS = {
+    "behaviour": ["when", "are", "owls", "larks", "bats", "bees", "foxes", "cats", "active", "at"],
+    "times": ["night", "morning", "dusk", "noon", "dawn", "evening", "0", "1", "2", "3", "4"],
+    "asking": ["wording", "ann", "bob", "asks", "question", "passage", "choices", "answer", "user", "assistant"],
+    "signs": ["?", ",", ".", ":", "-"],
+}
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[BOS]"]
+VOCABULARY = len(SPECIAL) + sum(map(len, WORDS.values()))
+WIDTH = 32
+
+
+def _tokenizer(folder: Path, chat: bool = False) -> None:
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    vocabulary = {
+        word: number for number, word in enumerate([*SPECIAL, *(word for words in WORDS.values() for word in words)])
+    }
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    if not chat:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="[CLS] $A [SEP]",
+            pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+            special_tokens=[("[CLS]", vocabulary["[CLS]"]), ("[SEP]", vocabulary["[SEP]"])],
+        )
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
+    )
+    if chat:
+        fast.bos_token = "[BOS]"
+        fast.chat_template = (
+            "{% for m in messages %}[BOS] {{ m['role'] }} : {{ m['content'] }}{% endfor %}"
+            "{% if add_generation_prompt %} assistant :{% endif %}"
+        )
+    fast.save_pretrained(folder)
+
+
+def encoder(folder: Path) -> Path:
+    """A two-layer BERT."""
+    import torch
+    from transformers import BertConfig, BertModel
+
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=WIDTH,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=128,
+    )
+    BertModel(config).save_pretrained(folder)
+    _tokenizer(folder)
+    return folder
+
+
+def sentence_encoder(folder: Path) -> Path:
+    """The same, with the marks of a sentence encoder."""
+    encoder(folder)
+    (folder / "modules.json").write_text("[]")
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
+    return folder
+
+
+def causal(folder: Path, chat: bool = True) -> Path:
+    """A two-layer Llama."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=WIDTH,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+        bos_token_id=4,
+        eos_token_id=3,
+        pad_token_id=0,
+        tie_word_embeddings=True,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    _tokenizer(folder, chat)
+    return folder

@@ -1,0 +1,126 @@
+"""A plugin as a stranger would write one: the fake backend, and strategies that misbehave in every way."""
+
+import os
+import signal
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.plugin import (
+    Answers,
+    AssetInput,
+    AssetSpec,
+    BackendSpec,
+    PluginError,
+    StrategySpec,
+    hookimpl,
+)
+from harness.testing import fake_spec
+
+
+@hookimpl
+def harness_backends() -> Iterable[BackendSpec]:
+    return [fake_spec()]
+
+
+def _raises(*_: Any) -> Any:
+    raise PluginError("this strategy always fails")
+
+
+def _exits(*_: Any) -> Any:
+    os._exit(7)
+
+
+def _leaves(*_: Any) -> Any:
+    raise SystemExit(0)
+
+
+def _segfaults(*_: Any) -> Any:
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def _hangs(*_: Any) -> Any:
+    time.sleep(600)
+
+
+def _starves(*_: Any) -> Any:
+    raise MemoryError
+
+
+def _not_finite(session: Any, material: Any, answer: Any, context: Any) -> Any:
+    return material, lambda questions: Answers(tuple(np.full(len(q.choices), np.nan, np.float32) for q in questions))
+
+
+def _too_few(session: Any, material: Any, answer: Any, context: Any) -> Any:
+    return material, lambda questions: Answers(answer(questions).scores[1:])
+
+
+def _babbles(session: Any, material: Any, answer: Any, context: Any) -> Any:
+    print("on stdout")
+    os.write(2, b"on stderr\n")
+    return material, answer
+
+
+def _slow(session: Any, material: Any, answer: Any, context: Any) -> Any:
+    time.sleep(0.15)
+    return material, answer
+
+
+def _reads(session: Any, material: Any, answer: Any, context: Any) -> Any:
+    context.record("documents", context.asset("listed"))
+    return material, answer
+
+
+class _Step:
+    def __init__(self, apply: Any) -> None:
+        self.apply = apply
+
+
+def make_listed(folder: Path, given: AssetInput, settings: Any) -> None:
+    (folder / "documents.txt").write_text("\n".join(document.id for document in given.documents))
+
+
+def open_listed(folder: Path) -> list[str]:
+    return (folder / "documents.txt").read_text().split("\n")
+
+
+def make_broken(folder: Path, given: AssetInput, settings: Any) -> None:
+    raise PluginError("no such index")
+
+
+WAYS = {
+    "raises": _raises,
+    "exits": _exits,
+    "leaves": _leaves,
+    "segfaults": _segfaults,
+    "hangs": _hangs,
+    "starves": _starves,
+    "not-finite": _not_finite,
+    "too-few": _too_few,
+    "babbles": _babbles,
+    "slow": _slow,
+    "reads": _reads,
+    "broken-asset": _reads,
+}
+
+
+def _loader(name: str) -> str:
+    return f"stranger:{name.replace('-', '_')}"
+
+
+for _name, _way in WAYS.items():
+    globals()[_name.replace("-", "_")] = lambda way=_way: _Step(way)
+
+
+@hookimpl
+def harness_strategies() -> Iterable[StrategySpec]:
+    listed = AssetSpec("listed", "stranger:make_listed", "stranger:open_listed")
+    broken = AssetSpec("listed", "stranger:make_broken", "stranger:open_listed")
+    assets = {"reads": (listed,), "broken-asset": (broken,)}
+    return [
+        StrategySpec(name, name, "answerer", _loader(name), default=False, composes=False, assets=assets.get(name, ()))
+        for name in WAYS
+    ]

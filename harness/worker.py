@@ -37,7 +37,8 @@ from harness.types import (
     Usage,
 )
 
-LATENCY_QUESTIONS = 20
+LATENCY_WARM_UP = 5
+LATENCY_QUESTIONS = 40
 MODEL_FOLDER = "model"
 TOLD_CHARS = 400
 
@@ -300,17 +301,17 @@ class _Cell:
         self.channel.tell(answers=name, fingerprint=asked.fingerprint, parts=names, n=len(questions))
 
     def _latency(self, answer: Answerer) -> None:
-        """Seconds for one question at a time, after one that warms up; first, so that no answer is remembered."""
+        """Seconds for one question at a time, after a few that warm up; first, so that no answer is remembered."""
         if "test" not in self.job.ask:
             return
-        questions = [row.question for row in self._set("test").rows[: LATENCY_QUESTIONS + 1]]
+        questions = [row.question for row in self._set("test").rows[: LATENCY_WARM_UP + LATENCY_QUESTIONS]]
         seconds = []
         with self._phase("latency"):
             for question in questions:
                 began = time.perf_counter()
                 answer([question])
                 seconds.append(time.perf_counter() - began)
-        self.channel.tell(log={"latency_s": seconds[1:] or seconds})
+        self.channel.tell(log={"latency_s": seconds[LATENCY_WARM_UP:] or seconds})
 
 
 def _cannot_answer(questions: Sequence[Question]) -> Answers:

@@ -41,9 +41,18 @@ def predict_s(evidence: Evidence) -> Measurement:
 
 
 def _latency(evidence: Evidence, share: float) -> Measurement:
-    seconds = [cell.log.get("latency_s") for cell in evidence.cells]
-    values = [float(np.quantile(found, share)) * 1000 if found else None for found in seconds]
+    found = [_alone(cell) for cell in evidence.cells]
+    values = [float(np.quantile(seconds, share)) * 1000 if len(seconds) else None for seconds in found]
     return _over_seeds(values, "ms", "no question was asked alone")
+
+
+def _alone(cell: CellEvidence) -> np.ndarray:
+    """Seconds of questions asked one at a time, each with the time to retrieve for one."""
+    answering = np.array(cell.log.get("latency_s", ()))
+    retrieving = np.array(cell.log.get("retrieval_latency_s", ()))
+    if not len(retrieving) or not len(answering):
+        return answering
+    return answering + np.resize(retrieving, len(answering))
 
 
 def latency_p50_ms(evidence: Evidence) -> Measurement:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 NOTHING = "—"
+LEAST_SHOWN = 1e-4
 Found = Mapping[str, Any]
 
 
@@ -41,11 +42,13 @@ def megabytes(found: Found) -> str:
 
 
 def projected(found: Found) -> str:
-    """Money and GPU hours are projections unless a GPU ran: marked with `~`."""
+    """Money and GPU hours; `~` marks what was projected and not measured."""
     value = found["value"]
     if value is None:
         return NOTHING
     mark = "~" if found["basis"] == "projected" else ""
+    if 0 < value < LEAST_SHOWN:
+        return f"{mark}<{LEAST_SHOWN:f}".rstrip("0")
     return f"{mark}{value:.2g}"
 
 
@@ -89,7 +92,8 @@ def footnotes(report: Mapping[str, Any]) -> list[str]:
         arm["measurements"]["train_usd"]["reason"] for arm in report["table"] if arm["measurements"].get("train_usd")
     }
     notes += [f"~ projected {reason}" for reason in sorted(filter(None, reasons)) if reason.startswith("from counted")]
+    noted: dict[str, list[str]] = {}
     for arm in ordered(report):
-        if arm["notes"]:
-            notes.append(f"{arm['arm']}: {', '.join(arm['notes'])}")
-    return notes
+        for note in arm["notes"]:
+            noted.setdefault(note, []).append(arm["arm"])
+    return notes + [f"{note}: {', '.join(arms)}" for note, arms in noted.items()]

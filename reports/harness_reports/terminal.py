@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +15,10 @@ from harness.safetext import one_line
 from harness_reports.figures import COLUMNS, footnotes, not_run, ordered, short
 
 LEAST_WIDTH = 60
+GUTTER = 2
+WIDEST = 40
+
+Column = tuple[str, list[str]]
 
 
 def render(report: Mapping[str, Any]) -> str:
@@ -36,7 +40,7 @@ def render(report: Mapping[str, Any]) -> str:
 def _table(report: Mapping[str, Any], width: int) -> tuple[Table, list[str]]:
     arms = ordered(report)
     several = len({(arm["backend"], arm["model"]) for arm in arms if arm["backend"] != "none"}) > 1
-    columns: list[tuple[str, list[str]]] = [("arm", [_name(arm, several) for arm in arms])]
+    columns: list[Column] = [("arm", [_name(arm, several) for arm in arms])]
     measured = [
         (title, [form(arm["measurements"][name]) for arm in arms])
         for name, title, form in COLUMNS
@@ -46,21 +50,44 @@ def _table(report: Mapping[str, Any], width: int) -> tuple[Table, list[str]]:
     for test in arms[0]["tests"] if arms else ():
         columns.append((f"{test.replace('_', ' ')} %", [short(arm["tests"][test]["accuracy"]) for arm in arms]))
     columns += measured[1:]
-    shown, used = [], 0
-    for title, cells in columns:
-        needed = max(map(len, [*title.split(), *cells])) + 2
-        if used + needed > width and len(shown) > 2:
-            break
-        shown.append((title, cells))
-        used += needed
+    shown = _fitting(columns, width)
     hidden = [title for title, _ in columns[len(shown) :]]
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for number, (title, _) in enumerate(shown):
-        table.add_column(Text(title), justify="left" if number == 0 else "right", overflow="fold")
+    table = Table(box=None, pad_edge=False, padding=(0, GUTTER, 0, 0), header_style="bold")
+    for number, ((title, _), taken) in enumerate(zip(shown, _widths(shown, width), strict=True)):
+        side: Literal["left", "right"] = "left" if number == 0 else "right"
+        table.add_column(Text(title), justify=side, overflow="fold", width=taken)
     for row in zip(*(cells for _, cells in shown), strict=True):
         table.add_row(*(Text(one_line(cell)) for cell in row))
     notes = [f"not shown at this width: {', '.join(hidden)} (--format markdown or json has all)"] if hidden else []
     return table, notes
+
+
+def _fitting(columns: list[Column], width: int) -> list[Column]:
+    """The leading columns that fit without breaking a cell; the first two always."""
+    shown, used = list(columns[:2]), sum(_needed(*column) + GUTTER for column in columns[:2])
+    for column in columns[2:]:
+        used += _needed(*column) + GUTTER
+        if used - GUTTER > width:
+            break
+        shown.append(column)
+    return shown
+
+
+def _widths(shown: list[Column], width: int) -> list[int]:
+    """What each column needs, and its whole title on one line while there is room."""
+    widths = [_needed(*column) for column in shown]
+    room = width - sum(widths) - GUTTER * (len(shown) - 1)
+    for number, (title, _) in enumerate(shown):
+        wish = len(title) - widths[number]
+        if 0 < wish <= room:
+            widths[number] += wish
+            room -= wish
+    return widths
+
+
+def _needed(title: str, cells: list[str]) -> int:
+    """A title may break between words, a cell not at all; names of strangers' arms may be any length."""
+    return min(WIDEST, max(map(len, [*title.split(), *cells])))
 
 
 def _name(arm: Mapping[str, Any], several: bool) -> str:

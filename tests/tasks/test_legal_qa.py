@@ -38,8 +38,13 @@ def test_the_files_are_what_their_sources_build(rows: dict[str, list[dict[str, A
 
 def test_it_is_large_enough(task: Task) -> None:
     assert len(task.documents) >= 400
+    unseen = task.extra_tests["unseen_facts"]
     assert task.train is not None
-    assert len(task.train) + len(task.test) + len(task.extra_tests["unseen_facts"]) >= 2000
+    assert task.validation is not None
+    assert sum(map(len, (task.train, task.validation, task.test, unseen))) >= 2400
+    assert len(task.test) >= 600
+    assert len(unseen) >= 400
+    assert len({row.cluster for row in unseen.rows}) >= 100
     assert task.twins is not None
     assert len(task.twins) >= 1000
 

@@ -11,7 +11,8 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/pytest -m ""
+	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest -n 0 -m "torch or realdata or chaos"
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy

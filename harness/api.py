@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.contracts import Event
+from harness.contracts import Event, Executor
 from harness.events import broadcaster
 from harness.execute import execute
 from harness.find import task_path
@@ -48,11 +48,13 @@ def plan(request: Request, registry: Registry) -> Plan:
     return make_plan(request, registry, load_task(task_path(registry, request.task), request.data))
 
 
-def run_request(request: Request, registry: Registry, *listeners: Callable[[Event], None]) -> Run:
+def run_request(
+    request: Request, registry: Registry, *listeners: Callable[[Event], None], executor: Executor | None = None
+) -> Run:
     made = plan(request, registry)
     store = Store(request.store)
     try:
-        run_id = execute(made, store, broadcaster(registry, *listeners))
+        run_id = execute(made, store, broadcaster(registry, *listeners), executor)
         return Run(build_report(store, registry, run_id))
     finally:
         store.close()
@@ -75,8 +77,12 @@ def run(
     data: str | Path | None = None,
     listeners: Iterable[Callable[[Event], None]] = (),
     registry: Registry | None = None,
+    executor: Executor | None = None,
 ) -> Run:
-    """Run a task through strategies on backends; the same call resumes. Raises `HarnessError`."""
+    """Run a task through strategies on backends; the same call resumes. Raises `HarnessError`.
+
+    Calls that share an executor (`harness.processes.LocalProcesses`) start their frameworks once.
+    """
     request = Request(
         task=str(task),
         strategies=tuple(strategies),
@@ -95,4 +101,4 @@ def run(
         store=Path(store),
         data=Path(data) if data else None,
     )
-    return run_request(request, registry or load_registry(), *listeners)
+    return run_request(request, registry or load_registry(), *listeners, executor=executor)

@@ -1,47 +1,53 @@
-"""Question sets, documents and answers <-> Arrow bytes: what the parts of the store hold."""
+"""Question sets, documents and answers <-> Arrow bytes: what the parts of the store hold.
+
+Columns are built from buffers: `pyarrow.array` of Python values, and `to_numpy`, would import pandas, which costs
+every process of a run half a second. Offsets are 64-bit, so no part is too large for its columns.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from harness.types import Answers, Document, Question, QuestionSet, Row, Text
 
 PART_ROWS = 10_000
 
+_TEXTS = pa.large_list(pa.large_string())
 _ROWS = pa.schema(
     [
-        ("id", pa.string()),
-        ("content", pa.list_(pa.string())),
-        ("choices", pa.list_(pa.string())),
+        ("id", pa.large_string()),
+        ("content", _TEXTS),
+        ("choices", _TEXTS),
         ("gold", pa.int32()),
-        ("cluster", pa.string()),
-        ("groups", pa.string()),
-        ("evidence", pa.list_(pa.string())),
-        ("twin", pa.string()),
+        ("cluster", pa.large_string()),
+        ("groups", pa.large_string()),
+        ("evidence", _TEXTS),
+        ("twin", pa.large_string()),
     ]
 )
-_DOCUMENTS = pa.schema([("id", pa.string()), ("title", pa.string()), ("text", pa.string())])
-_ANSWERS = pa.schema([("scores", pa.list_(pa.float32())), ("passages", pa.list_(pa.string()))])
+_DOCUMENTS = pa.schema([(name, pa.large_string()) for name in ("id", "title", "text")])
+_ANSWERS = pa.schema([("scores", pa.large_list(pa.float32())), ("passages", _TEXTS)])
 
 
 def encode_rows(rows: Sequence[Row]) -> bytes:
     return _write(
         _ROWS,
-        {
-            "id": [row.question.id for row in rows],
-            "content": [[part.text for part in row.question.content] for row in rows],
-            "choices": [row.question.choices for row in rows],
-            "gold": [row.gold for row in rows],
-            "cluster": [row.cluster for row in rows],
-            "groups": [json.dumps(dict(row.groups), sort_keys=True) for row in rows],
-            "evidence": [row.evidence for row in rows],
-            "twin": [row.twin for row in rows],
-        },
+        [
+            _texts([row.question.id for row in rows]),
+            _text_lists([[part.text for part in row.question.content] for row in rows]),
+            _text_lists([row.question.choices for row in rows]),
+            _numbers(np.array([row.gold for row in rows], dtype=np.int32)),
+            _texts([row.cluster for row in rows]),
+            _texts([json.dumps(dict(row.groups), sort_keys=True) for row in rows]),
+            _text_lists([row.evidence for row in rows]),
+            _texts([row.twin for row in rows]),
+        ],
     )
 
 
@@ -70,14 +76,8 @@ def decode_rows(name: str, fingerprint: str, parts: Sequence[bytes]) -> Question
 
 
 def encode_documents(documents: Sequence[Document]) -> bytes:
-    return _write(
-        _DOCUMENTS,
-        {
-            "id": [document.id for document in documents],
-            "title": [document.title for document in documents],
-            "text": [document.text for document in documents],
-        },
-    )
+    columns = [[getattr(document, name) for document in documents] for name in _DOCUMENTS.names]
+    return _write(_DOCUMENTS, [_texts(column) for column in columns])
 
 
 def decode_documents(parts: Sequence[bytes]) -> tuple[Document, ...]:
@@ -86,7 +86,9 @@ def decode_documents(parts: Sequence[bytes]) -> tuple[Document, ...]:
 
 def encode_answers(answers: Answers) -> bytes:
     passages = answers.passages or ((),) * len(answers.scores)
-    return _write(_ANSWERS, {"scores": list(answers.scores), "passages": passages})
+    flat = np.concatenate([*answers.scores, np.empty(0, np.float32)]).astype(np.float32)
+    scores = _lists(_numbers(flat), [len(row) for row in answers.scores])
+    return _write(_ANSWERS, [scores, _text_lists(passages)])
 
 
 def decode_answers(parts: Sequence[bytes]) -> Answers:
@@ -95,17 +97,40 @@ def decode_answers(parts: Sequence[bytes]) -> Answers:
     for part in parts:
         table = _read(part)
         column = table.column("scores").combine_chunks()
-        flat = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
-        lengths = column.value_lengths().to_numpy(zero_copy_only=False)
+        flat, lengths = np.from_dlpack(column.flatten()), np.from_dlpack(column.value_lengths())
         scores += np.split(flat, np.cumsum(lengths)[:-1]) if len(lengths) else []
         passages += [tuple(names) for names in table.column("passages").to_pylist()]
     return Answers(tuple(scores), tuple(passages))
 
 
-def _write(schema: pa.Schema, columns: Mapping[str, Any]) -> bytes:
+def _texts(values: Sequence[str | None]) -> pa.Array:
+    encoded = [b"" if value is None else value.encode() for value in values]
+    known = np.packbits(np.array([value is not None for value in values], dtype=bool), bitorder="little")
+    buffers = [known, _offsets(list(map(len, encoded))), b"".join(encoded)]
+    return pa.Array.from_buffers(pa.large_string(), len(encoded), [pa.py_buffer(buffer) for buffer in buffers])
+
+
+def _numbers(values: npt.NDArray[Any]) -> pa.Array:
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
+
+
+def _lists(values: pa.Array, lengths: Sequence[int]) -> pa.Array:
+    buffers = [None, pa.py_buffer(_offsets(lengths))]
+    return pa.Array.from_buffers(pa.large_list(values.type), len(lengths), buffers, children=[values])
+
+
+def _text_lists(lists: Sequence[Sequence[str]]) -> pa.Array:
+    return _lists(_texts([text for texts in lists for text in texts]), list(map(len, lists)))
+
+
+def _offsets(lengths: Sequence[int]) -> npt.NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
+
+
+def _write(schema: pa.Schema, columns: Sequence[pa.Array]) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
-        writer.write_table(pa.Table.from_pydict(dict(columns), schema=schema))
+        writer.write_table(pa.Table.from_arrays(list(columns), schema=schema))
     return bytes(sink.getvalue())
 
 

@@ -7,7 +7,7 @@ offer is planned as skipped, with the reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -217,6 +217,22 @@ class AssetInput:
 
     documents: tuple[Document, ...]
     texts: tuple[str, ...]
+
+
+class Executor(Protocol):
+    """Where the jobs of a run are done: local processes, or whatever else can do these three things."""
+
+    def submit(self, id: str, job: Mapping[str, Any], preload: tuple[str, ...], limit_s: float) -> None:
+        """Start a job (JSON) where the modules of `preload` are imported already; end it after `limit_s`."""
+        ...
+
+    def messages(self, wait_s: float) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Messages that arrive within `wait_s`, as (job id, message); a job's last one has an `end`."""
+        ...
+
+    def cancel(self, id: str) -> None:
+        """End a job and tell nothing more of it; a job that has ended is no error."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from harness.contracts import Event
+from harness.contracts import Event, Executor
 from harness.keep import drop_all_but_best
 from harness.keys import answers_key
 from harness.leases import Leases
@@ -25,9 +26,13 @@ POLL_S = 0.2
 Emit = Callable[[Event], None]
 
 
-def execute(plan: Plan, store: Store, emit: Emit) -> str:
-    """Run every planned cell that has no stored answers; returns the run's id. The same plan resumes."""
-    return _Execution(plan, store, emit).run()
+def execute(plan: Plan, store: Store, emit: Emit, executor: Executor | None = None) -> str:
+    """Run every planned cell that has no stored answers; returns the run's id. The same plan resumes.
+
+    Without an executor it starts local processes of its own and ends them.
+    """
+    with nullcontext(executor) if executor else LocalProcesses(store.root / "logs") as jobs:
+        return _Execution(plan, store, emit, jobs).run()
 
 
 @dataclass(slots=True)
@@ -43,8 +48,8 @@ class _Active:
 
 
 class _Execution:
-    def __init__(self, plan: Plan, store: Store, emit: Emit) -> None:
-        self.plan, self.store, self._emit = plan, store, emit
+    def __init__(self, plan: Plan, store: Store, emit: Emit, jobs: Executor) -> None:
+        self.plan, self.store, self._emit, self.jobs = plan, store, emit, jobs
         self.run_id = time.strftime("%Y%m%d-%H%M%S-") + uuid.uuid4().hex[:6]
         self.leases = Leases(store)
         self.active: dict[str, _Active] = {}
@@ -55,11 +60,10 @@ class _Execution:
         waiting = self._settle()
         self.emit("run.planned", None, cells=len(self.plan.cells), todo=len(waiting))
         try:
-            with LocalProcesses(self.store.root / "logs") as processes:
-                failed_assets = self._make_assets(processes, waiting)
-                self._run_cells(processes, waiting, failed_assets)
+            self._run_cells(waiting, self._make_assets(waiting))
         except BaseException:
             for id in self.active:
+                self.jobs.cancel(id)
                 self.leases.release(id)
             self.store.append("ended", self.run_id, self.run_id, {"status": Status.CANCELLED})
             raise
@@ -124,7 +128,7 @@ class _Execution:
 
     # -- assets ------------------------------------------------------------------------------------
 
-    def _make_assets(self, processes: LocalProcesses, waiting: list[PlannedCell]) -> dict[str, str]:
+    def _make_assets(self, waiting: list[PlannedCell]) -> dict[str, str]:
         """Asset key -> why it could not be made."""
         failed: dict[str, str] = {}
         needed = {asset.key: asset for planned in waiting for asset in planned.assets}
@@ -134,8 +138,13 @@ class _Execution:
                     time.sleep(POLL_S)
                     continue
                 self.emit("asset.started", key, asset=asset.spec.name)
-                reason = self._make(processes, key, asset)
-                self.leases.release(key)
+                try:
+                    reason = self._make(key, asset)
+                except BaseException:
+                    self.jobs.cancel(key)
+                    raise
+                finally:
+                    self.leases.release(key)
                 self.emit("asset.done", key, asset=asset.spec.name, reason=reason)
                 if reason:
                     failed[key] = f"asset {asset.spec.name}: {reason}"
@@ -146,13 +155,14 @@ class _Execution:
         record = self.store.latest("asset", key)
         return record if record and (self.store.root / "assets" / key).is_dir() else None
 
-    def _make(self, processes: LocalProcesses, key: str, asset: PlannedAsset) -> str | None:
+    def _make(self, key: str, asset: PlannedAsset) -> str | None:
         folder = self.store.root / "assets" / key
         temporary = folder.with_name(f".{key}.{os.getpid()}")
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         job = {
             "store": str(self.store.root.resolve()),
+            "log": self._log(key),
             "asset": {
                 "make": asset.spec.make,
                 "folder": str(temporary),
@@ -161,11 +171,11 @@ class _Execution:
                 "sets": dict(self.snapshot.sets),
             },
         }
-        processes.submit(f"asset-{key[:16]}", job, asset.spec.preload, self.plan.request.time_limit_s)
+        self.jobs.submit(key, job, asset.spec.preload, self.plan.request.time_limit_s)
         while True:
             self.leases.renew([key])
-            for _, message in processes.messages(POLL_S):
-                if "end" not in message:
+            for id, message in self.jobs.messages(POLL_S):
+                if id != key or "end" not in message:
                     continue
                 if message["end"] != Status.DONE:
                     shutil.rmtree(temporary, ignore_errors=True)
@@ -179,9 +189,7 @@ class _Execution:
 
     # -- cells -------------------------------------------------------------------------------------
 
-    def _run_cells(
-        self, processes: LocalProcesses, waiting: list[PlannedCell], failed_assets: Mapping[str, str]
-    ) -> None:
+    def _run_cells(self, waiting: list[PlannedCell], failed_assets: Mapping[str, str]) -> None:
         queue = list(waiting)
         while queue or self.active:
             for planned in list(queue):
@@ -194,18 +202,18 @@ class _Execution:
                 elif self.leases.take(planned.cell.key):
                     queue.remove(planned)
                     if self.plan.request.fresh or self._unanswered(planned):
-                        self._start(processes, planned)
+                        self._start(planned)
                     else:
                         self.leases.release(planned.cell.key)
                         self._tell_end(planned, Status.DONE, None, reused=True)
             self.leases.renew(list(self.active))
             if not self.active:
                 time.sleep(POLL_S)
-            for id, message in processes.messages(POLL_S):
+            for id, message in self.jobs.messages(POLL_S):
                 if id in self.active:
                     self._hear(id, message)
 
-    def _start(self, processes: LocalProcesses, planned: PlannedCell) -> None:
+    def _start(self, planned: PlannedCell) -> None:
         cell, key = planned.cell, planned.cell.key
         self.active[key] = _Active(planned, time.time(), contended=bool(self.active))
         for active in self.active.values():
@@ -213,7 +221,10 @@ class _Execution:
         self.emit("cell.started", key, arm=cell.arm.name, seed=cell.seed)
         job = self._job(planned)
         self.active[key].reopened = job["artifact"] is not None
-        processes.submit(key, job, self._preload(planned), self.plan.request.time_limit_s)
+        self.jobs.submit(key, job, self._preload(planned), self.plan.request.time_limit_s)
+
+    def _log(self, key: str) -> str:
+        return str(self.store.root.resolve() / "logs" / f"{key}.log")
 
     def _preload(self, planned: PlannedCell) -> tuple[str, ...]:
         """One zygote for all cells of a backend, with whatever any of them wants imported."""
@@ -235,6 +246,7 @@ class _Execution:
             shutil.rmtree(folder, ignore_errors=True)
         return {
             "store": str(self.store.root.resolve()),
+            "log": self._log(cell.key),
             "strategy": [step.name for step in planned.steps],
             "backend": planned.backend.name if planned.backend else None,
             "model": asdict(planned.model) if planned.model else None,

@@ -1,11 +1,9 @@
-"""Local workers: one zygote per set of preloaded modules, one forked process per job, messages as they come.
-
-This is the scheduler's seam (`submit` → messages); another executor only needs the same three verbs.
-"""
+"""Local workers: one zygote per set of preloaded modules, one forked process per job, messages as they come."""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import selectors
@@ -36,24 +34,31 @@ class _Zygote:
 @dataclass(slots=True)
 class _Running:
     id: str
+    number: int
     zygote: _Zygote
     channel: socket.socket
     deadline: float
     pid: int | None = None
     buffer: bytes = b""
     told_end: bool = False
+    cancelled: bool = False
     overdue: bool = False
     killed: float | None = None
     oom_kills: int = field(default_factory=lambda: _oom_kills())
 
 
 class LocalProcesses:
-    """Runs jobs in forked workers; use as a context manager, so that nothing outlives it."""
+    """The `Executor` of this machine: forked workers. Use as a context manager, so that nothing outlives it.
+
+    A run makes its own unless it is given one; several runs that share one start their frameworks once.
+    """
 
     def __init__(self, logs: Path) -> None:
         self._logs = logs
         self._zygotes: dict[tuple[str, ...], _Zygote] = {}
-        self._running: dict[str, _Running] = {}
+        self._running: dict[int, _Running] = {}
+        """By number: a job's id may come again before its last process has been reaped."""
+        self._numbers = itertools.count()
         self._selector = selectors.DefaultSelector()
 
     def __enter__(self) -> LocalProcesses:
@@ -76,9 +81,8 @@ class LocalProcesses:
         """Start a job; its messages come out of `messages`, the last one with an `end`."""
         zygote = self._zygote(preload)
         ours, theirs = socket.socketpair()
-        running = _Running(id, zygote, ours, time.monotonic() + limit_s)
-        payload = {**job, "id": id, "log": str(self._logs / f"{id}.log")}
-        line = json.dumps(payload, allow_nan=False).encode() + b"\n"
+        running = _Running(id, next(self._numbers), zygote, ours, time.monotonic() + limit_s)
+        line = json.dumps({**job, "id": running.number}, allow_nan=False).encode() + b"\n"
         zygote.control.setblocking(True)
         try:
             socket.send_fds(zygote.control, [line[:1]], [theirs.fileno()])
@@ -87,8 +91,15 @@ class LocalProcesses:
             raise HarnessError(f"the worker's host process has died ({error}); run the same command again") from error
         finally:
             theirs.close()
-        self._running[id] = running
+        self._running[running.number] = running
         self._selector.register(ours, selectors.EVENT_READ, running)
+
+    def cancel(self, id: str) -> None:
+        for running in self._running.values():
+            if running.id == id:
+                running.cancelled = True
+                if running.pid:
+                    _kill(running.pid, signal.SIGKILL)
 
     def messages(self, wait_s: float) -> Iterator[tuple[str, dict[str, Any]]]:
         """Messages that arrive within `wait_s`, as (job id, message)."""
@@ -133,7 +144,8 @@ class LocalProcesses:
             message = _parse(line)
             if "end" in message:
                 running.told_end = True
-            yield running.id, message
+            if not running.cancelled:
+                yield running.id, message
 
     def _hear_zygote(self, zygote: _Zygote) -> Iterator[tuple[str, dict[str, Any]]]:
         try:
@@ -148,7 +160,10 @@ class LocalProcesses:
             line, zygote.buffer = zygote.buffer.split(b"\n", 1)
             message = json.loads(line)
             if "started" in message:
-                self._running[message["started"]].pid = message["pid"]
+                started = self._running[message["started"]]
+                started.pid = message["pid"]
+                if started.cancelled:
+                    _kill(started.pid, signal.SIGKILL)
             elif "ended" in message:
                 yield from self._ended(self._running[message["ended"]], message["status"])
 
@@ -156,8 +171,8 @@ class LocalProcesses:
         """Everything still in the pipe, then a typed end if the worker did not tell one itself."""
         while running.channel.fileno() >= 0:
             yield from self._hear(running)
-        del self._running[running.id]
-        if not running.told_end:
+        del self._running[running.number]
+        if not running.told_end and not running.cancelled:
             end, reason = _typed(running, status)
             yield running.id, {"end": end, "reason": reason, "usage": {}}
 

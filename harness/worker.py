@@ -45,9 +45,8 @@ TOLD_CHARS = 400
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Everything a worker needs, as JSON; `hooks` of `plugins` are found again by entry point name."""
+    """Everything a worker needs, as JSON."""
 
-    id: str
     store: str
     strategy: tuple[str, ...]
     """Step names in the order they apply."""
@@ -123,7 +122,7 @@ def run(job: Mapping[str, Any], end: socket.socket) -> int:
         if "asset" in job:
             _make_asset(job, channel, meter)
         else:
-            _Cell(Job(**{k: v for k, v in job.items() if k != "log"}), channel, meter).run()
+            _Cell(Job(**{k: v for k, v in job.items() if k not in ("id", "log")}), channel, meter).run()
         _end(channel, Status.DONE, None, meter)
         return 0
     except InvalidAnswers as error:

@@ -2,7 +2,7 @@
 
 ``python -m harness.zygote FD MODULE...`` imports the modules, then reads jobs from the Unix socket FD: one
 JSON line with one descriptor attached, the worker's end of its own channel. It answers with JSON lines:
-``{"ready": seconds}``, ``{"started": id, "pid": n}`` and ``{"ended": id, "status": wait status}``. End of the
+``{"ready": seconds}``, ``{"started": job, "pid": n}`` and ``{"ended": job, "status": wait status}``. End of the
 socket means that the parent has gone: every worker is killed. No thread and no tensor operation runs before
 a fork.
 """
@@ -39,15 +39,14 @@ def main() -> None:
         # A framework that is not there, or breaks on import, fails its cells with its own message.
         with contextlib.suppress(ImportError):
             importlib.import_module(module)
-    # pyarrow looks for pandas on its first conversion: once here instead of once in every worker.
-    for module in ("harness.worker", "harness.codec", "harness.store", "pandas"):
+    for module in ("harness.worker", "harness.codec", "harness.store"):
         importlib.import_module(module)
     _tell(control, {"ready": time.perf_counter() - began})
     _serve(control)
 
 
 def _serve(control: socket.socket) -> None:
-    workers: dict[int, str] = {}
+    workers: dict[int, int] = {}
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write)
@@ -102,7 +101,7 @@ def _fork(control: socket.socket, job: dict[str, Any], descriptor: int) -> int:
         os._exit(status)
 
 
-def _reap(control: socket.socket, workers: dict[int, str]) -> None:
+def _reap(control: socket.socket, workers: dict[int, int]) -> None:
     while workers:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)

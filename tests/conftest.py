@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from harness.processes import LocalProcesses
 from harness.registry import Registry, load_registry
 from harness.testing import tiny_task
 
@@ -41,6 +42,13 @@ def registry(stranger: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
     monkeypatch.syspath_prepend(str(stranger))
     monkeypatch.setenv("PYTHONPATH", str(stranger))
     return load_registry()
+
+
+@pytest.fixture(scope="session")
+def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalProcesses]:
+    """Shared by runs whose own processes are not what is tested: what they import is imported once."""
+    with LocalProcesses(tmp_path_factory.mktemp("zygotes")) as processes:
+        yield processes
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from harness.plugin import Answerer, Answers, Context, Example, HarnessError, Kind, Material, Question, Session
-from harness_baselines.floors import spread
+from harness_baselines.tfidf import spread
 
 REGULARISATION = (0.01, 0.1, 1.0, 10.0, 100.0)
 UNVALIDATED = 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 import harness
 from harness.contracts import Event
+from harness.processes import LocalProcesses
 from harness.registry import Registry
 from harness.store import Store
 
@@ -31,18 +33,27 @@ class Heard(list[Event]):
         return sum(event.name == "cell.epoch" for event in self)
 
 
-def run(registry: Registry, tiny: Path, store: Path, *strategies: str, **more: Any) -> tuple[dict[str, Any], Heard]:
-    heard = Heard()
-    finished = harness.run(
-        tiny,
-        strategies=strategies or STRATEGIES,
-        backends=["fake"],
-        store=store,
-        registry=registry,
-        listeners=[heard],
-        **more,
-    )
-    return dict(finished.report), heard
+Runs = Callable[..., tuple[dict[str, Any], Heard]]
+
+
+@pytest.fixture
+def run(registry: Registry, tiny: Path, workers: LocalProcesses) -> Runs:
+    """Runs the tiny task on the fake backend; returns the report, and what was heard of the run."""
+
+    def run(store: Path, *strategies: str, **more: Any) -> tuple[dict[str, Any], Heard]:
+        heard = Heard()
+        finished = harness.run(
+            tiny,
+            strategies=strategies or STRATEGIES,
+            backends=["fake"],
+            store=store,
+            registry=registry,
+            listeners=[heard],
+            **{"executor": workers, **more},
+        )
+        return dict(finished.report), heard
+
+    return run
 
 
 def figures(report: dict[str, Any]) -> dict[str, Any]:
@@ -62,28 +73,28 @@ def states(report: dict[str, Any]) -> dict[str, tuple[str, str | None]]:
     return {cell["arm"].split("@")[0]: (cell["status"], cell["reason"]) for cell in report["cells"]}
 
 
-def test_training_beats_the_floor_and_the_unadapted_model(registry: Registry, tiny: Path, tmp_path: Path) -> None:
-    report, _ = run(registry, tiny, tmp_path / "store")
+def test_training_beats_the_floor_and_the_unadapted_model(run: Runs, tmp_path: Path) -> None:
+    report, _ = run(tmp_path / "store")
     accuracy = {arm["strategy"]: arm["measurements"]["accuracy"]["value"] for arm in report["table"]}
     assert accuracy["full"] == 100.0
     assert accuracy["full"] > accuracy["base"]
     assert {cell["status"] for cell in report["cells"]} == {"done"}
 
 
-def test_two_runs_in_two_stores_agree(registry: Registry, tiny: Path, tmp_path: Path) -> None:
-    first, _ = run(registry, tiny, tmp_path / "a")
-    second, _ = run(registry, tiny, tmp_path / "b", jobs=2)
+def test_two_runs_in_two_stores_agree(run: Runs, tmp_path: Path) -> None:
+    first, _ = run(tmp_path / "a")
+    second, _ = run(tmp_path / "b", jobs=2)
     assert figures(first) == figures(second)
 
 
-def test_the_same_run_repeats_nothing_and_fresh_repeats_all(registry: Registry, tiny: Path, tmp_path: Path) -> None:
-    first, heard = run(registry, tiny, tmp_path / "store")
+def test_the_same_run_repeats_nothing_and_fresh_repeats_all(run: Runs, tmp_path: Path) -> None:
+    first, heard = run(tmp_path / "store")
     assert len(heard.ran()) == 2
-    second, heard = run(registry, tiny, tmp_path / "store")
+    second, heard = run(tmp_path / "store")
     assert heard.ran() == []
     assert all(cell["reused"] for cell in second["cells"])
     assert first["table"] == second["table"]
-    _, heard = run(registry, tiny, tmp_path / "store", fresh=True)
+    _, heard = run(tmp_path / "store", fresh=True)
     assert len(heard.ran()) == 2
 
 
@@ -100,25 +111,24 @@ MISBEHAVIOUR = {
 }
 
 
-def test_misbehaviour_is_one_typed_cell_and_changes_no_other(registry: Registry, tiny: Path, tmp_path: Path) -> None:
-    alone, _ = run(registry, tiny, tmp_path / "alone")
-    report, _ = run(registry, tiny, tmp_path / "store", *MISBEHAVIOUR, *STRATEGIES, time_limit_s=3.0)
+def test_misbehaviour_is_one_typed_cell_and_changes_no_other(run: Runs, tmp_path: Path) -> None:
+    alone, _ = run(tmp_path / "alone")
+    before = psutil.Process().children(recursive=True)
+    report, _ = run(tmp_path / "store", *MISBEHAVIOUR, *STRATEGIES, time_limit_s=2.5, executor=None)
     ended = states(report)
     assert {name: ended[name] for name in MISBEHAVIOUR} == MISBEHAVIOUR
     assert figures(report) == figures(alone)
-    assert not [child for child in psutil.Process().children(recursive=True) if "harness.zygote" in child.cmdline()]
+    assert psutil.Process().children(recursive=True) == before, "its processes ended with it"
 
 
-def test_a_failed_cell_runs_again(registry: Registry, tiny: Path, tmp_path: Path) -> None:
-    run(registry, tiny, tmp_path / "store", "raises", "base")
-    _, heard = run(registry, tiny, tmp_path / "store", "raises", "base")
+def test_a_failed_cell_runs_again(run: Runs, tmp_path: Path) -> None:
+    run(tmp_path / "store", "raises", "base")
+    _, heard = run(tmp_path / "store", "raises", "base")
     assert heard.ran() == ["raises@fake:words"]
 
 
-def test_what_a_plugin_prints_goes_to_its_log(
-    registry: Registry, tiny: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    report, _ = run(registry, tiny, tmp_path / "store", "babbles")
+def test_what_a_plugin_prints_goes_to_its_log(run: Runs, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    report, _ = run(tmp_path / "store", "babbles")
     assert states(report)["babbles"] == ("done", None)
     out, err = capfd.readouterr()
     assert "on std" not in out + err
@@ -127,18 +137,18 @@ def test_what_a_plugin_prints_goes_to_its_log(
     assert "on stderr" in log.read_text()
 
 
-def test_an_asset_is_made_once_and_read_by_every_cell(registry: Registry, tiny: Path, tmp_path: Path) -> None:
-    _, heard = run(registry, tiny, tmp_path / "store", "reads")
+def test_an_asset_is_made_once_and_read_by_every_cell(run: Runs, tmp_path: Path) -> None:
+    _, heard = run(tmp_path / "store", "reads")
     assert [event.name for event in heard if event.name.startswith("asset")] == ["asset.started", "asset.done"]
-    _, heard = run(registry, tiny, tmp_path / "store", "reads", fresh=False)
+    _, heard = run(tmp_path / "store", "reads", fresh=False)
     assert not [event for event in heard if event.name.startswith("asset")]
     store = Store(tmp_path / "store")
     (record,) = store.records("cell")
     assert record.body["log"]["documents"] == ["owls", "larks", "bats", "bees", "foxes", "cats"]
 
 
-def test_seeds_are_cells_of_their_own_and_their_spread_is_shown(registry: Registry, tiny: Path, tmp_path: Path) -> None:
-    report, heard = run(registry, tiny, tmp_path / "store", "base", "full", seeds=(0, 1, 2))
+def test_seeds_are_cells_of_their_own_and_their_spread_is_shown(run: Runs, tmp_path: Path) -> None:
+    report, heard = run(tmp_path / "store", "base", "full", seeds=(0, 1, 2))
     assert len(heard.ran()) == 4
     trained = next(arm for arm in report["table"] if arm["strategy"] == "full")
     assert trained["seeds"] == [0, 1, 2]
@@ -146,86 +156,95 @@ def test_seeds_are_cells_of_their_own_and_their_spread_is_shown(registry: Regist
     assert trained["notes"] == []
 
 
-def test_a_trained_arm_with_one_seed_says_so(registry: Registry, tiny: Path, tmp_path: Path) -> None:
-    report, _ = run(registry, tiny, tmp_path / "store", "base", "full")
+def test_a_trained_arm_with_one_seed_says_so(run: Runs, tmp_path: Path) -> None:
+    report, _ = run(tmp_path / "store", "base", "full")
     notes = {arm["strategy"]: arm["notes"] for arm in report["table"]}
     assert notes == {"base": [], "full": ["this checkpoint only"]}
 
 
-def test_a_kept_adaptation_is_asked_a_new_set_without_training(registry: Registry, tiny: Path, tmp_path: Path) -> None:
+def test_a_kept_adaptation_is_asked_a_new_set_without_training(run: Runs, tiny: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
-    first, heard = run(registry, tiny, store, "full", "probe", keep="all")
+    first, heard = run(store, "full", "remembers", keep="all")
     assert heard.epochs() > 0
     _change_test_set(tiny)
-    second, heard = run(registry, tiny, store, "full", "probe")
-    assert sorted(heard.ran()) == ["full@fake:words", "probe@fake:words"]
+    second, heard = run(store, "full", "remembers")
+    assert sorted(heard.ran()) == ["full@fake:words", "remembers@fake:words"]
     assert heard.epochs() == 0
+    logs = [record.body["log"] for record in Store(store).records("cell")]
+    assert [log["remembered"] for log in logs if "remembered" in log] == ["learnt once"]
     for before, after in zip(first["table"], second["table"], strict=True):
         assert after["measurements"]["train_s"] == before["measurements"]["train_s"]
         assert after["measurements"]["accuracy"]["n"] == before["measurements"]["accuracy"]["n"] - 1
 
 
-def test_without_keep_a_new_set_means_training_again(registry: Registry, tiny: Path, tmp_path: Path) -> None:
-    run(registry, tiny, tmp_path / "store", "full")
+def test_without_keep_a_new_set_means_training_again(run: Runs, tiny: Path, tmp_path: Path) -> None:
+    run(tmp_path / "store", "full")
     _change_test_set(tiny)
-    _, heard = run(registry, tiny, tmp_path / "store", "full")
+    _, heard = run(tmp_path / "store", "full")
     assert heard.epochs() > 0
 
 
-def test_a_damaged_kept_adaptation_is_not_asked(registry: Registry, tiny: Path, tmp_path: Path) -> None:
+def test_a_damaged_kept_adaptation_is_not_asked(run: Runs, tiny: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
-    run(registry, tiny, store, "full", keep="all")
+    run(store, "full", keep="all")
     (weights,) = store.glob("artifacts/*/model/weights.json")
     weights.write_text(weights.read_text() + " ")
     _change_test_set(tiny)
-    _, heard = run(registry, tiny, store, "full")
+    _, heard = run(store, "full")
     assert heard.epochs() > 0
 
 
-def test_keep_best_leaves_one(registry: Registry, tiny: Path, tmp_path: Path) -> None:
+def test_keep_best_leaves_one(run: Runs, tmp_path: Path) -> None:
     store = tmp_path / "store"
-    report, _ = run(registry, tiny, store, "base", "probe", "full", keep="best")
+    report, _ = run(store, "base", "slow", "full", keep="best")
     (kept,) = (store / "artifacts").iterdir()
     best = next(cell for cell in report["cells"] if cell["key"] == kept.name)
-    assert best["arm"] in ("full@fake:words", "probe@fake:words")
+    assert best["arm"] == "full@fake:words"
 
 
-def test_damaged_answers_are_never_shown_and_run_again(registry: Registry, tiny: Path, tmp_path: Path) -> None:
+def test_damaged_answers_are_never_shown_and_run_again(run: Runs, tmp_path: Path) -> None:
     store = tmp_path / "store"
-    first, _ = run(registry, tiny, store, "base")
+    first, _ = run(store, "base")
     for part in store.glob("parts/*/*.arrow"):
         part.write_bytes(part.read_bytes()[:-20])
-    second, heard = run(registry, tiny, store, "base")
+    second, heard = run(store, "base")
     assert heard.ran() == ["base@fake:words"]
     assert figures(first) == figures(second)
 
 
-def test_a_task_without_training_skips_what_trains(registry: Registry, tiny: Path, tmp_path: Path) -> None:
+def test_a_task_without_training_skips_what_trains(run: Runs, tiny: Path, tmp_path: Path) -> None:
     text = tiny.read_text().replace('train = "train.jsonl"\nvalidation = "validation.jsonl"\n', "")
     tiny.write_text(text.replace('{ file = "unseen.jsonl", disjoint_by = "fact" }', '"unseen.jsonl"'))
-    report, _ = run(registry, tiny, tmp_path / "store", "base", "full")
+    report, _ = run(tmp_path / "store", "base", "full")
     assert states(report) == {"base": ("done", None), "full": ("skipped", "the task has no training questions")}
     assert report["table"][0]["measurements"]["overfit_gap"]["value"] is None
 
 
-def test_limit_cuts_by_whole_clusters(registry: Registry, tiny: Path, tmp_path: Path) -> None:
-    report, _ = run(registry, tiny, tmp_path / "store", "base", limit=2)
+def test_limit_cuts_by_whole_clusters(run: Runs, tmp_path: Path) -> None:
+    report, _ = run(tmp_path / "store", "base", limit=2)
     assert report["table"][0]["measurements"]["accuracy"]["n"] == 2
 
 
-def test_the_frame_has_one_row_per_arm_set_and_measure(registry: Registry, tiny: Path, tmp_path: Path) -> None:
+def test_the_frame_has_one_row_per_arm_set_and_measure(
+    registry: Registry, tiny: Path, workers: LocalProcesses, tmp_path: Path
+) -> None:
     finished = harness.run(
-        tiny, strategies=["base", "full"], backends=["fake"], store=tmp_path / "store", registry=registry
+        tiny,
+        strategies=["base", "full"],
+        backends=["fake"],
+        store=tmp_path / "store",
+        registry=registry,
+        executor=workers,
     )
     frame = finished.frame()
     assert set(frame["set"]) == {"test", "unseen_facts"}
     assert not frame.duplicated(["arm", "set", "measure"]).any()
 
 
-def test_a_moved_store_still_reports(registry: Registry, tiny: Path, tmp_path: Path) -> None:
+def test_a_moved_store_still_reports(run: Runs, registry: Registry, tmp_path: Path) -> None:
     from harness.report import build_report
 
-    first, _ = run(registry, tiny, tmp_path / "store", "base")
+    first, _ = run(tmp_path / "store", "base")
     shutil.move(tmp_path / "store", tmp_path / "elsewhere")
     assert json.dumps(build_report(Store(tmp_path / "elsewhere"), registry)["table"]) == json.dumps(first["table"])
 

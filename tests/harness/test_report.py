@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import harness
+from harness.processes import LocalProcesses
 from harness.registry import Registry, load_registry
 from harness.testing import tiny_task
 
@@ -37,7 +38,9 @@ FIELDS = {"value", "low", "high", "n", "unit", "better", "basis", "reason", "spr
 
 
 @pytest.fixture(scope="module")
-def made(stranger: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Any]]:
+def made(
+    stranger: Path, workers: LocalProcesses, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mapping[str, Any]]:
     """One run for all: a task whose texts are rotten, strategies of which one fails."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(stranger))
@@ -52,6 +55,7 @@ def made(stranger: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[M
             backends=["fake"],
             store=folder / "store",
             registry=load_registry(),
+            executor=workers,
         )
         yield json.loads(json.dumps(finished.report, allow_nan=False))
 

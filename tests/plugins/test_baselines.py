@@ -10,8 +10,9 @@ import pytest
 from harness.errors import HarnessError
 from harness.testing import FakeSession
 from harness.types import Answers, Example, Kind, Material, Question, Text
-from harness_baselines.floors import Majority, Tfidf, spread
+from harness_baselines.majority import Majority
 from harness_baselines.probe import Linear, Probe
+from harness_baselines.tfidf import Tfidf, spread
 from tests.plugins.test_rag import GivenContext
 
 LABELS = ("card", "loan", "never seen")

@@ -69,6 +69,15 @@ def _slow(session: Any, material: Any, answer: Any, context: Any) -> Any:
     return material, answer
 
 
+def _remembers(session: Any, material: Any, answer: Any, context: Any) -> Any:
+    """Keeps a file, and must find it again instead of learning anew."""
+    if context.kept is not None:
+        context.record("remembered", (context.kept / "note.txt").read_text())
+    elif context.keep is not None:
+        (context.keep / "note.txt").write_text("learnt once")
+    return material, answer
+
+
 def _reads(session: Any, material: Any, answer: Any, context: Any) -> Any:
     context.record("documents", context.asset("listed"))
     return material, answer
@@ -102,6 +111,7 @@ WAYS = {
     "too-few": _too_few,
     "babbles": _babbles,
     "slow": _slow,
+    "remembers": _remembers,
     "reads": _reads,
     "broken-asset": _reads,
 }

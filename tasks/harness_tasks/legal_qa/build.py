@@ -17,6 +17,7 @@ import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,7 @@ NUMBERS = dict(
 DAYS = {"day": 1, "week": 7, "month": 30, "year": 365, "hour": 1 / 24, "minute": 1 / 1440}
 
 
+@cache
 def meaning(answer: str) -> str:
     """A form in which answers that say the same are equal: figures for number words, periods in days."""
     text = " ".join(re.findall(r"[\w.%/]+", answer.lower().replace(",", "")))

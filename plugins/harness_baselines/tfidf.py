@@ -1,8 +1,8 @@
-"""`majority` and `tfidf`: what can be had without any model; an adaptation must beat them."""
+"""`tfidf`: what words alone give, without any model; an adaptation must beat it."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -15,25 +15,6 @@ from harness.plugin import Answerer, Answers, Context, Example, Kind, Material, 
 REGULARISATION = (1.0, 10.0, 100.0)
 SHARPNESS = 10.0
 """Inverse temperature of cosine similarities; only calibration depends on it."""
-
-
-class Majority:
-    """The most frequent label; where each question brings its own choices, the most frequent position."""
-
-    def apply(
-        self, session: Session | None, material: Material, answer: Answerer, context: Context
-    ) -> tuple[Material, Answerer]:
-        counts = Counter(example.target for example in material.train)
-
-        def most_frequent(questions: Sequence[Question]) -> Answers:
-            return Answers(
-                tuple(
-                    np.log([counts[place] + 1 for place in range(len(question.choices))]).astype(np.float32)
-                    for question in questions
-                )
-            )
-
-        return material, most_frequent
 
 
 class Tfidf:

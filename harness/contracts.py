@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 API_VERSION = 1
 """Plugins may state the version they were written for as `HARNESS_API` in their package."""
 
+AUTO = "auto"
+"""A setting's value that leaves the choice to validation."""
+
 Capability = str
 """`answer:choice`, `answer:classification`, `embed`, `score`, `tune:full:choice`, `tune:lora:choice`, ..."""
 
@@ -169,8 +172,14 @@ class Settles(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
+    """A setting of a step; a value outside its bounds is refused before anything runs."""
+
     default: Any
+    """Tells the type: true or false, a whole number, a number, a text, or `AUTO`."""
     help: str
+    low: float | None = None
+    high: float | None = None
+    """Least and greatest number; with the default `AUTO`, they are what else it may be."""
     choices: tuple[Any, ...] = ()
 
 
@@ -203,7 +212,11 @@ class AssetSpec:
 
     name: str
     make: str
-    """`module:function`, called as f(folder, input: AssetInput, settings) in a process of its own."""
+    """`module:function`, called as f(folder, input: AssetInput, settings, phase) in a process of its own.
+
+    What it does `with phase("index"):` is charged to adapting every cell that reads it; other phases are not.
+    `phase(name, counts)` adds what `counts()` returns, a `Usage` of tokens and FLOPs.
+    """
     open: str
     """`module:function`, called as f(folder) in a cell's process; imports no framework."""
     settings: tuple[str, ...] = ()

@@ -52,8 +52,8 @@ class CellEvidence:
     usage: Mapping[str, Usage]
     """Phase -> usage; `total` is over all phases."""
     log: Mapping[str, Any]
-    asset_usage: tuple[Usage, ...]
-    """What the assets it reads cost to make, charged to every cell as if it had made them."""
+    assets: tuple[Mapping[str, Usage], ...]
+    """What each asset it reads cost to make, by phase: charged to every cell as if it had made them."""
     contended: bool
     answers: Mapping[str, Answers]
 
@@ -140,9 +140,13 @@ def read_cell(store: Store, key: str, seed: int | None, assets: list[str], task:
     return CellEvidence(
         key,
         seed,
-        {phase: Usage(**used) for phase, used in record.body["usage"].items()},
+        _phases(record.body["usage"]),
         record.body["log"],
-        tuple(Usage(**asset.body["usage"]["total"]) for asset in made if asset is not None),
+        tuple(_phases(asset.body["usage"]) for asset in made if asset is not None),
         record.body["contended"],
         answers,
     )
+
+
+def _phases(usage: Mapping[str, Mapping[str, Any]]) -> dict[str, Usage]:
+    return {phase: Usage(**used) for phase, used in usage.items()}

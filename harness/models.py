@@ -124,7 +124,17 @@ def _card(
         layers=int(_first(config, "num_hidden_layers", "n_layer", "n_layers", "num_layers")),
         embedding_parameters=embeddings,
         licence=_licence(where),
+        positions=_positions(config),
     )
+
+
+def _positions(config: Mapping[str, Any]) -> int | None:
+    """Architectures that count positions from behind the padding index (RoBERTa's) have so many fewer."""
+    most = config.get("max_position_embeddings", config.get("n_positions"))
+    if most is None:
+        return None
+    behind = "roberta" in str(config.get("model_type")) or config.get("model_type") in ("camembert", "mpnet")
+    return int(most) - (int(config.get("pad_token_id") or 0) + 1 if behind else 0)
 
 
 def _licence(where: str) -> str:

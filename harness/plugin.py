@@ -6,6 +6,7 @@ import pluggy
 
 from harness.contracts import (
     API_VERSION,
+    AUTO,
     Answerer,
     AssetInput,
     AssetSpec,
@@ -49,6 +50,7 @@ hookimpl = pluggy.HookimplMarker("harness")
 
 __all__ = [
     "API_VERSION",
+    "AUTO",
     "AllWeights",
     "Answerer",
     "Answers",

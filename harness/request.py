@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.contracts import Setting, StrategySpec
+from harness.contracts import AUTO, Setting, StrategySpec
 from harness.errors import UsageError, unknown
 from harness.registry import Registry
 
@@ -110,19 +110,36 @@ def _typed(key: str, text: str, setting: Setting) -> Any:
     try:
         if isinstance(default, bool):
             value: Any = {"true": True, "false": False}[text.lower()]
-        elif isinstance(default, int):
-            value = int(text)
-        elif isinstance(default, float):
-            value = float(text)
-            json.dumps(value, allow_nan=False)
+        elif isinstance(default, int | float) or (default == AUTO and setting.low is not None and text != AUTO):
+            value = _number(text, setting)
         else:
             value = text
     except (KeyError, ValueError):
-        sort = {bool: "true or false", int: "a whole number", float: "a number"}[type(default)]
-        raise UsageError(f"setting {key}={text!r} must be {sort}, such as {default}") from None
+        raise UsageError(f"setting {key}={text!r} must be {_possible(setting)}, such as {default}") from None
     if setting.choices and value not in setting.choices:
         raise UsageError(f"setting {key}={text!r} must be one of {', '.join(map(str, setting.choices))}")
     return value
+
+
+def _number(text: str, setting: Setting) -> int | float:
+    """Whole where the default or, for `AUTO`, the lower bound is; ValueError outside the bounds."""
+    like = setting.low if setting.default == AUTO else setting.default
+    value = int(text) if isinstance(like, int) else float(text)
+    low, high = setting.low, setting.high
+    if not math.isfinite(value) or (low is not None and value < low) or (high is not None and value > high):
+        raise ValueError(text)
+    return value
+
+
+def _possible(setting: Setting) -> str:
+    if isinstance(setting.default, bool):
+        return "true or false"
+    like = setting.low if setting.default == AUTO else setting.default
+    sort = "a whole number" if isinstance(like, int) else "a number"
+    bounds = (f" from {setting.low:g}" if setting.low is not None else "") + (
+        f" to {setting.high:g}" if setting.high is not None else ""
+    )
+    return f"{AUTO} or {sort}{bounds}" if setting.default == AUTO else f"{sort}{bounds}"
 
 
 def settings_of(steps: Iterable[StrategySpec], given: Mapping[str, Any]) -> dict[str, Any]:

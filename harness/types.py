@@ -246,6 +246,8 @@ class ModelCard:
     layers: int
     embedding_parameters: int
     licence: str = "unknown"
+    positions: int | None = None
+    """The most tokens it reads at once; None where its configuration sets no limit."""
 
 
 class Basis(StrEnum):

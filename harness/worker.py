@@ -157,8 +157,8 @@ def _log_to(path: Path) -> None:
 
 def _make_asset(job: Mapping[str, Any], channel: Channel, meter: Meter) -> None:
     asset = job["asset"]
-    with meter.phase("index"):
-        resolve(asset["make"])(Path(asset["folder"]), _read_texts(Path(job["store"]), asset), asset["settings"])
+    texts = _read_texts(Path(job["store"]), asset)
+    resolve(asset["make"])(Path(asset["folder"]), texts, asset["settings"], meter.phase)
 
 
 def _read_texts(root: Path, asset: Mapping[str, Any]) -> Any:

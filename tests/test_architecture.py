@@ -29,7 +29,7 @@ LAYERS = (
     ("request", "estimate", "worker", "zygote", "processes", "leases"),
     ("registry", "store", "evidence", "stats", "meter", "find", "taskfile", "checks", "codec", "events"),
     ("hookspecs", "plugin"),
-    ("contracts", "kinds", "models", "prompts", "training", "keys", "safetext"),
+    ("contracts", "kinds", "models", "prompts", "training", "keys", "safetext", "flops"),
     ("types", "errors"),
 )
 """Top to bottom: a module imports from its own line or below. `testing` and the package root stand above."""

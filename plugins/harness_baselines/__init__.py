@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from harness.plugin import Capability, Kind, Setting, StrategySpec, hookimpl
+from harness.plugin import AUTO, Capability, Kind, Setting, StrategySpec, hookimpl
 
 SKLEARN = ("sklearn.feature_extraction.text", "sklearn.linear_model", "sklearn.pipeline", "sklearn.preprocessing")
 
@@ -54,6 +54,6 @@ def harness_strategies() -> Iterable[StrategySpec]:
             needs=_embeds,
             needs_training=True,
             composes=False,
-            settings={"c": Setting("auto", "inverse regularisation; auto: chosen on validation")},
+            settings={"c": Setting(AUTO, "inverse regularisation; auto: chosen on validation", low=1e-6, high=1e6)},
         ),
     ]

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from harness.plugin import Answerer, Answers, Context, Example, HarnessError, Kind, Material, Question, Session
+from harness.plugin import AUTO, Answerer, Answers, Context, Example, Kind, Material, Question, Session
 from harness_baselines.tfidf import spread
 
 REGULARISATION = (0.01, 0.1, 1.0, 10.0, 100.0)
@@ -115,22 +115,12 @@ def _fitted(features: _Features, material: Material, context: Context) -> Linear
         return sum(int(row.argmax()) == target for row, target in zip(found, wanted, strict=True))
 
     tried = []
-    for c in _strengths(context.settings["c"], bool(held)):
+    given = context.settings["c"]
+    strengths = (given,) if given != AUTO else REGULARISATION if held else (UNVALIDATED,)
+    for c in strengths:
         pipeline = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=2000))
         linear = Linear.of(pipeline.fit(seen, targets))
         tried.append((right(linear) if held else 0, c, linear))
     _, chosen, best = max(tried, key=lambda found: (found[0], -found[1]))
     context.record("c", chosen)
     return best
-
-
-def _strengths(setting: str, validated: bool) -> Sequence[float]:
-    if setting == "auto":
-        return REGULARISATION if validated else (UNVALIDATED,)
-    try:
-        c = float(setting)
-    except ValueError:
-        c = -1.0
-    if not c > 0:
-        raise HarnessError(f"setting probe.c={setting!r} must be auto or a number above 0")
-    return (c,)

@@ -24,11 +24,11 @@ def _over_seeds(values: Sequence[float | None], unit: str, why: str) -> Measurem
 
 
 def _adapting(cell: CellEvidence, field: str) -> float | None:
-    """Sum over adapting and the assets it reads, charged as if made for this cell alone."""
-    phases = [*(cell.usage[name] for name in ("adapt",) if name in cell.usage), *cell.asset_usage]
-    values = [getattr(phase, field) for phase in phases]
+    """Sum over adapting and indexing the assets it reads, as if for this cell alone; None if any part is unknown."""
+    phases = [cell.usage.get("adapt"), *(asset.get("index") for asset in cell.assets)]
+    values = [None if phase is None else getattr(phase, field) for phase in phases]
     known = [value for value in values if value is not None]
-    return float(sum(known)) if known else None
+    return float(sum(known)) if len(known) == len(values) else None
 
 
 def train_s(evidence: Evidence) -> Measurement:
@@ -36,8 +36,14 @@ def train_s(evidence: Evidence) -> Measurement:
 
 
 def predict_s(evidence: Evidence) -> Measurement:
-    values = [cell.usage["predict test"].wall_s if "predict test" in cell.usage else None for cell in evidence.cells]
-    return _over_seeds(values, "s", "not metered")
+    return _over_seeds([_predicting(cell, len(evidence.rows)) for cell in evidence.cells], "s", "not metered")
+
+
+def _predicting(cell: CellEvidence, questions: int) -> float | None:
+    """Answering the test set, and retrieving for so many questions where the arm retrieves."""
+    if "predict test" not in cell.usage or cell.usage["predict test"].wall_s is None:
+        return None
+    return cell.usage["predict test"].wall_s + questions * float(cell.log.get("retrieval_s_per_question", 0.0))
 
 
 def _latency(evidence: Evidence, share: float) -> Measurement:
@@ -64,7 +70,11 @@ def latency_p95_ms(evidence: Evidence) -> Measurement:
 
 
 def _peak(evidence: Evidence, field: str, why: str) -> Measurement:
-    peaks = [getattr(cell.usage["total"], field) for cell in evidence.cells]
+    peaks = []
+    for cell in evidence.cells:
+        phases = [cell.usage["total"], *(asset["total"] for asset in cell.assets)]
+        seen = [peak for phase in phases if (peak := getattr(phase, field)) is not None]
+        peaks.append(max(seen, default=None))
     return _over_seeds(peaks, "bytes", why)
 
 

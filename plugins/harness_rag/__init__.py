@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from harness.plugin import AssetSpec, Capability, Kind, Setting, StrategySpec, hookimpl
+from harness.plugin import AUTO, AssetSpec, Capability, Kind, Setting, StrategySpec, hookimpl
 
 RETRIEVED = AssetSpec(
     name="retrieved",
@@ -29,8 +29,8 @@ def harness_strategies() -> Iterable[StrategySpec]:
             needs_documents=True,
             settings={
                 "encoder": Setting("all-MiniLM-L6-v2", "the retriever's sentence encoder"),
-                "k": Setting("auto", "passages per question; auto: chosen on validation"),
-                "reading": Setting("auto", "weight of the passages in 0..1; auto: chosen on validation"),
+                "k": Setting(AUTO, "passages per question; auto: chosen on validation", low=1, high=10),
+                "reading": Setting(AUTO, "weight of the passages; auto: chosen on validation", low=0.0, high=1.0),
                 "in_training": Setting(False, "whether training questions carry passages too: several times slower"),
             },
             assets=(RETRIEVED,),

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.plugin import Answerer, Answers, Context, Example, HarnessError, Material, Question, Session
+from harness.plugin import AUTO, Answerer, Answers, Context, Example, Material, Question, Session
 from harness.training import cross_entropy
 from harness_rag.retrieved import Retrieved
 
@@ -26,11 +26,12 @@ class Rag:
     ) -> tuple[Material, Answerer]:
         self.retrieved: Retrieved = context.asset("retrieved")
         self.material = material
-        self.ks = _given(context.settings["k"], KS, "rag.k", 1, max(KS))
-        self.readings = _given(context.settings["reading"], READINGS, "rag.reading", 0, 1)
-        self.k = int(self.ks[0]) if len(self.ks) == 1 else START_K
+        self.ks = KS if context.settings["k"] == AUTO else (context.settings["k"],)
+        self.readings = READINGS if context.settings["reading"] == AUTO else (context.settings["reading"],)
+        self.k = self.ks[0] if len(self.ks) == 1 else START_K
         self.reading = self.readings[0] if len(self.readings) == 1 else START_READING
         context.record("retrieval_latency_s", self.retrieved.meta["latency_s"])
+        context.record("retrieval_s_per_question", self.retrieved.meta["s_per_question"])
         if context.settings["in_training"]:
             material = replace(
                 material,
@@ -57,9 +58,9 @@ class Rag:
             tried = []
             for k in self.ks:
                 for reading in self._distinct(session, questions):
-                    scores = session.answer(self._attached(questions, int(k), reading)).scores
+                    scores = session.answer(self._attached(questions, k, reading)).scores
                     right = sum(int(row.argmax()) == target for row, target in zip(scores, targets, strict=True))
-                    tried.append((right, -cross_entropy(scores, targets), int(k), reading))
+                    tried.append((right, -cross_entropy(scores, targets), k, reading))
             _, _, self.k, self.reading = max(tried)
         context.record("rag", {"k": self.k, "reading": self.reading})
 
@@ -82,15 +83,3 @@ class Rag:
             replace(question, passages=self.retrieved.passages(question.text, k, documents), reading=reading)
             for question in questions
         ]
-
-
-def _given(setting: str, auto: Sequence[float], name: str, least: float, most: float) -> Sequence[float]:
-    if setting == "auto":
-        return auto
-    try:
-        value = float(setting)
-    except ValueError:
-        value = least - 1
-    if not least <= value <= most:
-        raise HarnessError(f"setting {name}={setting!r} must be auto or a number from {least} to {most}")
-    return (value,)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer
 
 from harness.plugin import Kind, Question
-from harness.prompts import ANSWER_PREFIX, MAX_TOKENS, instruction
+from harness.prompts import ANSWER_PREFIX, instruction
 from harness.training import length_batches
 from harness_torch.loading import load_causal
 from harness_torch.padding import Ids, mean_pooled, padded
@@ -37,13 +37,13 @@ class CausalScorer(nn.Module):
     def __init__(self, model: nn.Module, tokenizer: Any) -> None:
         super().__init__()
         self.model, self.tokenizer = model, tokenizer
-        self.max_tokens = MAX_TOKENS
+        self.max_tokens = 0
 
     @classmethod
     def open(cls, where: Path, kind: Kind) -> CausalScorer:
         return cls(load_causal(where), AutoTokenizer.from_pretrained(where))
 
-    def begin(self, question: Question) -> None:
+    def begin(self, question: Question, counter: Counter) -> None:
         """Nothing is added to the model."""
 
     def _prompt(self, question: Question) -> str:

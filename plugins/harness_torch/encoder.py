@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer
 
 from harness.plugin import Kind, Question
-from harness.prompts import MAX_TOKENS, context
+from harness.prompts import context
 from harness.training import length_batches
 from harness_torch.loading import load_body
 from harness_torch.padding import Ids, mean_pooled, padded
@@ -36,7 +36,7 @@ class EncoderScorer(nn.Module):
     def __init__(self, model: nn.Module, tokenizer: Any, kind: Kind, width: int, outputs: int) -> None:
         super().__init__()
         self.model, self.tokenizer, self.kind = model, tokenizer, kind
-        self.max_tokens = MAX_TOKENS
+        self.max_tokens = 0
         self.head = nn.Linear(width, outputs)
         nn.init.normal_(self.head.weight, std=0.02)
         nn.init.zeros_(self.head.bias)
@@ -47,7 +47,7 @@ class EncoderScorer(nn.Module):
         outputs = labels if kind is Kind.CLASSIFICATION else 1
         return cls(model, AutoTokenizer.from_pretrained(where), kind, model.config.hidden_size, outputs)  # type: ignore[union-attr, arg-type]
 
-    def begin(self, question: Question) -> None:
+    def begin(self, question: Question, counter: Counter) -> None:
         """The head is there from the start."""
 
     def prepare(self, questions: Sequence[Question]) -> list[Item]:

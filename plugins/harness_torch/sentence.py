@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer
 
 from harness.plugin import Answers, Kind, Question
-from harness.prompts import MAX_TOKENS, SCALE, sentences
+from harness.prompts import SCALE, sentences
 from harness.training import length_batches
 from harness_torch.loading import load_body
 from harness_torch.padding import Ids, mean_pooled, padded
@@ -48,18 +48,18 @@ class SentenceScorer(nn.Module):
     def __init__(self, model: nn.Module, tokenizer: Any, pooling: str, kind: Kind) -> None:
         super().__init__()
         self.model, self.tokenizer, self.pooling, self.kind = model, tokenizer, pooling, kind
-        self.max_tokens = MAX_TOKENS
+        self.max_tokens = 0
         self.head: nn.Linear | None = None
 
     @classmethod
     def open(cls, where: Path, kind: Kind) -> SentenceScorer:
         return cls(load_body(where), AutoTokenizer.from_pretrained(where), _pooling(where), kind)
 
-    def begin(self, question: Question) -> None:
+    def begin(self, question: Question, counter: Counter) -> None:
         """Give labels their head before it is first trained or asked."""
         if self.kind is Kind.CLASSIFICATION and self.head is None:
             with torch.inference_mode():
-                rows = self.embeddings(question.choices, Counter(_NOTHING))
+                rows = self.embeddings(question.choices, counter)
             self.head = nn.Linear(rows.shape[1], len(rows), device=self._device)
             with torch.no_grad():
                 self.head.weight.copy_(torch.from_numpy(rows))
@@ -164,13 +164,6 @@ def _read(question: Question) -> list[tuple[str, float]]:
     return [(text, passage.weight) for passage in question.passages for text in sentences(passage.text)]
 
 
-class _NothingCounted:
-    parameters = embedding_parameters = hidden = layers = 0
-
-
-_NOTHING: Any = _NothingCounted()
-
-
 class SentenceSession(TorchSession):
     """Answers from a cache of vectors: choices and passages repeat, and λ and k are tried many times."""
 
@@ -184,7 +177,9 @@ class SentenceSession(TorchSession):
         self._cache.clear()
 
     def answer(self, questions: Sequence[Question]) -> Answers:
-        self.scorer.begin(questions[0])
+        if not questions:
+            return Answers(())
+        self.scorer.begin(questions[0], self.counter)
         if self.scorer.kind is Kind.CLASSIFICATION:
             return super().answer(questions)
         scores: list[np.ndarray] = []

@@ -13,7 +13,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from harness.flops import forward
 from harness.plugin import Answers, Artifact, Epoch, Example, Lora, ModelCard, Question, Recipe, TuneLog, Usage
+from harness.prompts import MAX_TOKENS
 from harness.training import EarlyStopping, Schedule, cross_entropy, training_batches
 from harness_torch import device as devices
 from harness_torch.lora import merged, with_adapters
@@ -24,22 +26,16 @@ CLIP_NORM = 1.0
 
 
 class Counter:
-    """Tokens and FLOPs of forward passes: 2 per weight and token, and 4·layers·hidden per pair of positions.
-
-    Training costs 3 forward passes (backward is two), adapters alone 2: no gradients of frozen weights
-    (Kaplan et al. 2020, arXiv:2001.08361, section 2.1).
-    """
+    """Tokens and FLOPs of what a session reads; `passes` is 1 for answering, 2 or 3 for training (see `flops`)."""
 
     def __init__(self, card: ModelCard) -> None:
-        self._weights = card.parameters - card.embedding_parameters
-        self._pairs = 4.0 * card.layers * card.hidden
+        self._card = card
         self.passes = 1
         self.tokens, self.flops = 0, 0.0
 
     def count(self, lengths: Sequence[int]) -> None:
-        tokens = sum(lengths)
-        self.tokens += tokens
-        self.flops += self.passes * (2.0 * self._weights * tokens + self._pairs * sum(n * n for n in lengths))
+        self.tokens += sum(lengths)
+        self.flops += self.passes * forward(self._card, lengths)
 
 
 class Scorer(Protocol):
@@ -47,6 +43,11 @@ class Scorer(Protocol):
 
     model: nn.Module
     max_tokens: int
+    """Where texts are cut; the session sets it."""
+
+    def begin(self, question: Question, counter: Counter) -> None:
+        """Add what answering questions like this one needs."""
+        ...
 
     def prepare(self, questions: Sequence[Question]) -> list[Any]:
         """Tokens once: items with a `length`."""
@@ -67,8 +68,15 @@ class TorchSession:
     def __init__(self, scorer: Any, card: ModelCard, device: torch.device) -> None:
         self.scorer, self.card, self.device = scorer.to(device).eval(), card, device
         self.counter = Counter(card)
+        self._cut_at(MAX_TOKENS)
+
+    def _cut_at(self, tokens: int) -> None:
+        """Where texts are cut, as far as the model can read."""
+        self.scorer.max_tokens = min(tokens, self.card.positions or tokens)
 
     def answer(self, questions: Sequence[Question]) -> Answers:
+        if not questions:
+            return Answers(())
         items = self.scorer.prepare(questions)
         order = sorted(range(len(items)), key=lambda row: items[row].length)
         scores: list[np.ndarray] = [np.empty(0, np.float32)] * len(items)
@@ -98,9 +106,9 @@ class TorchSession:
         on_progress: Callable[[Epoch], None],
     ) -> TuneLog:
         torch.manual_seed(recipe.seed)
-        self.scorer.max_tokens = recipe.max_tokens
+        self._cut_at(recipe.max_tokens)
         self._forget()
-        self.scorer.begin(train[0].question)
+        self.scorer.begin(train[0].question, self.counter)
         if isinstance(recipe.trainable, Lora):
             self.scorer.model = with_adapters(self.scorer.model, recipe.trainable)
         log = self._train(train, validation, recipe, on_progress)
@@ -190,7 +198,7 @@ class TorchSession:
 
     def restore(self, weights: Mapping[str, Tensor], max_tokens: int) -> None:
         self.scorer.restore(weights)
-        self.scorer.max_tokens = max_tokens
+        self._cut_at(max_tokens)
         self.scorer.to(self.device)
         self._forget()
 

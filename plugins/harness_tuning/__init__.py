@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from harness.plugin import Capability, Kind, Setting, StrategySpec, hookimpl
 
 COMMON = {
-    "epochs": Setting(6, "passes over the training questions, at most"),
-    "batch_size": Setting(16, "questions per step"),
-    "warmup": Setting(0.1, "share of the steps over which the learning rate rises"),
-    "weight_decay": Setting(0.01, "AdamW's decay"),
-    "patience": Setting(2, "epochs without a better validation loss before it stops"),
-    "max_tokens": Setting(256, "texts are cut to so many tokens"),
-    "head_lr": Setting(1e-3, "learning rate of a classification head"),
+    "epochs": Setting(6, "passes over the training questions, at most", low=1),
+    "batch_size": Setting(16, "questions per step", low=1),
+    "warmup": Setting(0.1, "share of the steps over which the learning rate rises", low=0, high=1),
+    "weight_decay": Setting(0.01, "AdamW's decay", low=0),
+    "patience": Setting(2, "epochs without a better validation loss before it stops", low=1),
+    "max_tokens": Setting(256, "texts are cut to so many tokens", low=8),
+    "head_lr": Setting(1e-3, "learning rate of a classification head", low=0),
 }
 
 
@@ -33,7 +33,7 @@ def harness_strategies() -> Iterable[StrategySpec]:
             needs=_tunes("full"),  # type: ignore[arg-type]
             needs_training=True,
             seeded=True,
-            settings={"lr": Setting(1e-4, "peak learning rate"), **COMMON},
+            settings={"lr": Setting(1e-4, "peak learning rate", low=0), **COMMON},
         ),
         StrategySpec(
             name="lora",
@@ -44,9 +44,9 @@ def harness_strategies() -> Iterable[StrategySpec]:
             needs_training=True,
             seeded=True,
             settings={
-                "lr": Setting(2e-3, "peak learning rate"),
-                "rank": Setting(8, "rank of the adapters"),
-                "alpha": Setting(16.0, "the adapters' output is scaled by alpha / rank"),
+                "lr": Setting(2e-3, "peak learning rate", low=0),
+                "rank": Setting(8, "rank of the adapters", low=1),
+                "alpha": Setting(16.0, "the adapters' output is scaled by alpha / rank", low=0),
                 **COMMON,
             },
         ),

@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 
-from harness.errors import HarnessError
 from harness.testing import FakeSession
 from harness.types import Answers, Example, Kind, Material, Question, Text
 from harness_baselines.majority import Majority
@@ -90,11 +88,10 @@ def test_the_probes_arrays_are_the_pipelines_function() -> None:
     np.testing.assert_allclose(Linear.of(pipeline).log_odds(features), pipeline.decision_function(features), atol=1e-9)
 
 
-@pytest.mark.parametrize("c", ["0", "-1", "strong", "nan"])
-def test_an_impossible_strength_is_one_line(c: str) -> None:
-    session = FakeSession(0)
-    with pytest.raises(HarnessError, match="must be auto or a number above 0"):
-        Probe().apply(session, classification(), session.answer, GivenContext({"c": c}))
+def test_a_given_strength_is_not_chosen_again() -> None:
+    session, context = FakeSession(0), GivenContext({"c": 0.5})
+    Probe().apply(session, classification(), session.answer, context)
+    assert context.recorded["c"] == 0.5
 
 
 def test_spread_keeps_places() -> None:

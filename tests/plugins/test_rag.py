@@ -76,7 +76,7 @@ def retrieved() -> Retrieved:
         hits[question(number, "owls").text] = ([0, 1], [0.8, 0.4])
         hits[question(number, "larks").text] = ([1, 0], [0.8, 0.4])
     spans = [Span(0, 0, len(DOCUMENTS[0].text)), Span(1, 0, len(DOCUMENTS[1].text))]
-    return Retrieved(hits, spans, {"latency_s": [0.01]})
+    return Retrieved(hits, spans, {"latency_s": [0.01], "s_per_question": 0.001})
 
 
 @dataclass
@@ -143,11 +143,5 @@ def test_a_kept_choice_is_not_made_again() -> None:
 
 
 def test_settings_are_held_to() -> None:
-    step, *_ = settled(k="2", reading="0.75")
+    step, *_ = settled(k=2, reading=0.75)
     assert (step.k, step.reading) == (2, 0.75)
-
-
-@pytest.mark.parametrize(("name", "value"), [("k", "0"), ("k", "many"), ("reading", "1.5"), ("reading", "nan")])
-def test_impossible_settings_are_one_line(name: str, value: str) -> None:
-    with pytest.raises(HarnessError, match=f"setting rag.{name}='{value}' must be auto or a number"):
-        settled(**{name: value})

@@ -128,6 +128,19 @@ def test_answers_do_not_depend_on_order_or_company(checkpoint: Path, rows: tuple
     np.testing.assert_allclose(together, alone, atol=1e-4)
 
 
+def test_texts_longer_than_the_model_reads_are_cut(checkpoint: Path) -> None:
+    question = Question("long", (Text("when are owls active " * 300),), ("night", "morning"))
+    session = opened(checkpoint)
+    assert session.card.positions in (128, 256)
+    (scores,) = session.answer([question]).scores
+    assert np.isfinite(scores).all()
+    assert session.embed([question.text]).shape == (1, session.card.hidden)
+
+
+def test_no_questions_get_no_answers(checkpoint: Path) -> None:
+    assert opened(checkpoint).answer([]).scores == ()
+
+
 @pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
 def test_training_learns_and_a_seed_decides_it(checkpoint: Path, rows: tuple[Example, ...], lora: bool) -> None:
     runs = []

@@ -88,15 +88,16 @@ class _Step:
         self.apply = apply
 
 
-def make_listed(folder: Path, given: AssetInput, settings: Any) -> None:
-    (folder / "documents.txt").write_text("\n".join(document.id for document in given.documents))
+def make_listed(folder: Path, given: AssetInput, settings: Any, phase: Any) -> None:
+    with phase("index"):
+        (folder / "documents.txt").write_text("\n".join(document.id for document in given.documents))
 
 
 def open_listed(folder: Path) -> list[str]:
     return (folder / "documents.txt").read_text().split("\n")
 
 
-def make_broken(folder: Path, given: AssetInput, settings: Any) -> None:
+def make_broken(folder: Path, given: AssetInput, settings: Any, phase: Any) -> None:
     raise PluginError("no such index")
 
 

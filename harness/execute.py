@@ -17,7 +17,7 @@ from harness.keys import answers_key
 from harness.leases import Leases
 from harness.plan import Plan, PlannedAsset, PlannedCell
 from harness.processes import LocalProcesses
-from harness.snapshot import environment, kept_adaptation, save_snapshot, stored_answers
+from harness.snapshot import artifact_folder, environment, kept_adaptation, save_snapshot, stored_answers
 from harness.store import Store
 from harness.types import Status
 
@@ -241,7 +241,7 @@ class _Execution:
             plugins[f"backend {planned.backend.name}"] = planned.backend.load
         kept = None if self.plan.request.fresh else kept_adaptation(self.store, cell.key)
         keeping = self.plan.request.keep != "none" and planned.backend is not None and kept is None
-        folder = self.store.root.resolve() / "artifacts" / cell.key
+        folder = artifact_folder(self.store, cell.key)
         if keeping:
             shutil.rmtree(folder, ignore_errors=True)
         return {

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from harness.codec import decode_answers
 from harness.plan import Plan
-from harness.snapshot import stored_answers
+from harness.snapshot import artifact_folder, stored_answers
 from harness.store import Store
 
 CHOSEN_ON = "validation_sample"
@@ -26,8 +25,9 @@ def drop_all_but_best(plan: Plan, store: Store, keys: Sequence[str]) -> str | No
     scored = []
     for key in keys:
         record = store.latest("artifact", key)
-        if record is not None and Path(record.body["folder"]).is_dir():
-            scored.append((_accuracy(plan, store, key), key, Path(record.body["folder"])))
+        folder = artifact_folder(store, key)
+        if record is not None and folder.is_dir():
+            scored.append((_accuracy(plan, store, key), key, folder))
     scored.sort(reverse=True)
     for _, _, folder in scored[1:]:
         shutil.rmtree(folder)

@@ -69,11 +69,15 @@ def stored_answers(store: Store, key: str, fingerprint: str) -> list[Path] | Non
 
 def kept_adaptation(store: Store, key: str) -> dict[str, Any] | None:
     """The record of a kept adaptation whose files are still what was saved, or None."""
-    record = store.latest("artifact", key)
-    if record is None or not Path(record.body["folder"]).is_dir():
+    record, folder = store.latest("artifact", key), artifact_folder(store, key)
+    if record is None or not folder.is_dir() or folder_hash(folder)[0] != record.body["sha256"]:
         return None
-    digest, _ = folder_hash(Path(record.body["folder"]))
-    return dict(record.body) if digest == record.body["sha256"] else None
+    return {**record.body, "folder": str(folder)}
+
+
+def artifact_folder(store: Store, key: str) -> Path:
+    """Where an adaptation is kept; a store may have been moved since."""
+    return store.root.resolve() / "artifacts" / key
 
 
 def environment() -> dict[str, Any]:

@@ -51,11 +51,22 @@ def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
 @click.option("--task", required=True, envvar="HARNESS_TASK", help="A bundled task's name, or a path to a task.toml.")
 @click.option("--strategy", envvar="HARNESS_STRATEGY", help="Such as base,lora,rag,lora+rag; default: all.")
 @click.option("--backend", envvar="HARNESS_BACKEND", help="Such as torch,keras; default: all installed.")
-@click.option("--model", "models", multiple=True, help="[BACKEND:]ID, repeatable; default: each backend's own.")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    envvar="HARNESS_MODEL",
+    help="[BACKEND:]ID, repeatable; default: each backend's own.",
+)
 @click.option("--seeds", default="0", envvar="HARNESS_SEEDS", show_default=True, help="Such as 0,1,2.")
 @click.option("--limit", type=int, envvar="HARNESS_LIMIT", help="At most N rows per question set.")
 @click.option(
-    "--set", "settings", multiple=True, metavar="STEP.NAME=VALUE", help="A setting of a strategy, repeatable."
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="STEP.NAME=VALUE",
+    envvar="HARNESS_SET",
+    help="A setting of a strategy, repeatable.",
 )
 @click.option("--jobs", type=int, default=1, envvar="HARNESS_JOBS", show_default=True, help="Cells at once.")
 @click.option(
@@ -166,7 +177,14 @@ def _print(report: Mapping[str, Any], registry: Registry, format: str, output: P
 
 @click.command()
 @click.argument("run", required=False)
-@click.option("--format", "format", default="table", show_default=True, help="table, markdown, json or csv.")
+@click.option(
+    "--format",
+    "format",
+    default="table",
+    envvar="HARNESS_FORMAT",
+    show_default=True,
+    help="table, markdown, json or csv.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file.")
 @store_option
 def report(run: str | None, format: str, output: Path | None, store: Path) -> None:

@@ -19,8 +19,8 @@ def short(found: Found) -> str:
     return NOTHING if found["value"] is None else f"{found['value']:.1f}"
 
 
-def ratio(found: Found) -> str:
-    return NOTHING if found["value"] is None else f"{found['value']:.3f}"
+def spread(found: Found) -> str:
+    return NOTHING if found["spread"] is None else f"{found['spread']:.1f}"
 
 
 def seconds(found: Found) -> str:
@@ -56,6 +56,7 @@ Format = Callable[[Found], str]
 
 COLUMNS: tuple[tuple[str, str, Format], ...] = (
     ("accuracy", "accuracy %", percent),
+    ("accuracy", "seed sd", spread),
     ("overfit_gap", "gap", short),
     ("group_gap", "group gap", short),
     ("flip_rate", "flips %", short),
@@ -66,6 +67,15 @@ COLUMNS: tuple[tuple[str, str, Format], ...] = (
     ("gpu_hours", "GPU h", projected),
     ("train_usd", "train $", projected),
 )
+
+
+def measured(report: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """Title and cells, one per arm as `ordered`: accuracy, then every column in which anything was measured."""
+    arms = [arm["measurements"] for arm in ordered(report)]
+    columns = [
+        (title, [form(found[name]) if name in found else NOTHING for found in arms]) for name, title, form in COLUMNS
+    ]
+    return [columns[0], *((title, cells) for title, cells in columns[1:] if set(cells) - {NOTHING})]
 
 
 def ordered(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -86,6 +96,7 @@ def not_run(report: Mapping[str, Any]) -> list[str]:
 def footnotes(report: Mapping[str, Any]) -> list[str]:
     notes = [
         "accuracy with its 95 % cluster-bootstrap interval; gap = train - test, in points",
+        *_when(report, "spread", "seed sd = standard deviation of accuracy between seeds, in points"),
         "group gap and flips: the same questions asked about different people",
     ]
     reasons = {
@@ -97,3 +108,8 @@ def footnotes(report: Mapping[str, Any]) -> list[str]:
         for note in arm["notes"]:
             noted.setdefault(note, []).append(arm["arm"])
     return notes + [f"{note}: {', '.join(arms)}" for note, arms in noted.items()]
+
+
+def _when(report: Mapping[str, Any], field: str, note: str) -> list[str]:
+    """A note on what only some reports have."""
+    return [note] if any(arm["measurements"]["accuracy"][field] is not None for arm in report["table"]) else []

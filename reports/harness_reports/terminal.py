@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.safetext import one_line
-from harness_reports.figures import COLUMNS, footnotes, not_run, ordered, short
+from harness_reports.figures import footnotes, measured, not_run, ordered, short
 
 LEAST_WIDTH = 60
 GUTTER = 2
@@ -40,16 +40,11 @@ def render(report: Mapping[str, Any]) -> str:
 def _table(report: Mapping[str, Any], width: int) -> tuple[Table, list[str]]:
     arms = ordered(report)
     several = len({(arm["backend"], arm["model"]) for arm in arms if arm["backend"] != "none"}) > 1
-    columns: list[Column] = [("arm", [_name(arm, several) for arm in arms])]
-    measured = [
-        (title, [form(arm["measurements"][name]) for arm in arms])
-        for name, title, form in COLUMNS
-        if any(name in arm["measurements"] for arm in arms)
-    ]
-    columns += measured[:1]
+    accuracy, *others = measured(report)
+    columns: list[Column] = [("arm", [_name(arm, several) for arm in arms]), accuracy]
     for test in arms[0]["tests"] if arms else ():
         columns.append((f"{test.replace('_', ' ')} %", [short(arm["tests"][test]["accuracy"]) for arm in arms]))
-    columns += measured[1:]
+    columns += others
     shown = _fitting(columns, width)
     hidden = [title for title, _ in columns[len(shown) :]]
     table = Table(box=None, pad_edge=False, padding=(0, GUTTER, 0, 0), header_style="bold")

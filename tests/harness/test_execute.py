@@ -184,6 +184,15 @@ def test_without_keep_a_new_set_means_training_again(run: Runs, tiny: Path, tmp_
     assert heard.epochs() > 0
 
 
+def test_a_kept_adaptation_moves_with_its_store(run: Runs, tiny: Path, tmp_path: Path) -> None:
+    run(tmp_path / "store", "full", keep="all")
+    shutil.move(tmp_path / "store", tmp_path / "elsewhere")
+    _change_test_set(tiny)
+    _, heard = run(tmp_path / "elsewhere", "full")
+    assert heard.ran() == ["full@fake:words"]
+    assert heard.epochs() == 0
+
+
 def test_a_damaged_kept_adaptation_is_not_asked(run: Runs, tiny: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     run(store, "full", keep="all")

@@ -125,3 +125,20 @@ def test_the_table_fits(
     for name in ("majority", "base", "full"):
         assert sum(line.startswith(f"{name} ") for line in lines) == 1, "one row per arm"
     assert any("raises" in line and "always fails" in line for line in lines)
+
+
+def test_the_spread_between_seeds_is_shown(registry: Registry, made: Mapping[str, Any]) -> None:
+    report = copy.deepcopy(dict(made))
+    for format in ("table", "markdown"):
+        assert "seed sd" not in registry.reporters.get(format).render(report)
+    report["table"][0]["measurements"]["accuracy"]["spread"] = 1.23
+    for format in ("table", "markdown"):
+        text = registry.reporters.get(format).render(report)
+        assert "seed sd" in text
+        assert "1.2" in text
+
+
+def test_a_report_without_any_arm_is_still_a_report(registry: Registry, made: Mapping[str, Any]) -> None:
+    empty = {**made, "table": []}
+    for format in registry.reporters.specs:
+        assert registry.reporters.get(format).render(empty)

@@ -19,39 +19,66 @@ import pytest
 from harness.store import Store
 from tests.conftest import Command
 
+pytestmark = pytest.mark.chaos
 KILLS = 20
-STRATEGIES = "base,full,slow,babbles,reads"
+LEAST_LANDED = 15
+"""So many of the kills must find the run alive, or the test proves little."""
+SEEDS = ",".join(map(str, range(40)))
+ARGUMENTS = ("--strategy", "base,slow,babbles,reads", "--backend", "fake", "--seeds", SEEDS)
 
 
-@pytest.mark.chaos
 def test_killed_at_random_moments(command: Command, stranger: Path, tiny: Path, tmp_path: Path) -> None:
-    arguments = ["run", "--task", str(tiny), "--strategy", STRATEGIES, "--backend", "fake", "--seeds", "0,1,2"]
+    arguments = ["run", "--task", str(tiny), *ARGUMENTS]
     whole = command(*arguments, "--store", "whole", "--json")
     assert whole.returncode == 0, whole.stderr
-    randomly = random.Random(20)
+    witness = tmp_path / "witness"
+    witness.touch()
+    randomly, landed = random.Random(20), 0
     for _ in range(KILLS):
-        _killed(arguments, stranger, tmp_path, randomly.uniform(0.3, 2.2))
+        finished, begun = _finished(tmp_path / "killed"), len(_begun(witness))
+        landed += _killed(arguments, stranger, witness, tmp_path, randomly.uniform(0.3, 2.0))
+        assert not finished & set(_begun(witness)[begun:]), "no finished cell ran twice"
+    assert landed >= LEAST_LANDED
     resumed = command(*arguments, "--store", "killed", "--json")
     assert resumed.returncode == 0, resumed.stderr
     assert _figures(resumed.stdout) == _figures(whole.stdout)
     ended = Counter(record.key for record in Store(tmp_path / "killed").records("cell"))
-    assert set(ended.values()) == {1}, "no finished cell ran twice"
+    assert set(ended.values()) == {1}, "no cell was finished twice"
 
 
-def _killed(arguments: list[str], stranger: Path, folder: Path, after_s: float) -> None:
+def _killed(arguments: list[str], stranger: Path, witness: Path, folder: Path, after_s: float) -> bool:
+    """Start the run and kill its parent; whether the kill came while it ran."""
     process = subprocess.Popen(
         [sys.executable, "-m", "harness", *arguments, "--store", "killed"],
-        env={**os.environ, "PYTHONPATH": str(stranger)},
+        env={**os.environ, "PYTHONPATH": str(stranger), "STRANGER_WITNESS": str(witness)},
         cwd=folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     time.sleep(after_s)
-    children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+    landed = process.poll() is None
+    children = psutil.Process(process.pid).children(recursive=True) if landed else []
     process.send_signal(signal.SIGKILL)
     process.wait()
     _, alive = psutil.wait_procs(children, timeout=10)
     assert not alive, "workers died with their parent"
+    return landed
+
+
+def _begun(witness: Path) -> list[int]:
+    """Seeds of the slow cells in the order in which they began."""
+    return [int(line) for line in witness.read_text().splitlines()]
+
+
+def _finished(store: Path) -> set[int]:
+    """Seeds of the slow cells that the store holds as done."""
+    if not (store / "store.sqlite").exists():
+        return set()
+    opened = Store(store)
+    done = {record.key for record in opened.records("cell")}
+    cells = [cell for record in opened.records("run") for cell in record.body["cells"]]
+    opened.close()
+    return {cell["seed"] for cell in cells if cell["arm"]["strategy"] == "slow" and cell["key"] in done}
 
 
 def _figures(text: str) -> dict[str, Any]:
@@ -60,3 +87,42 @@ def _figures(text: str) -> dict[str, Any]:
         arm["arm"]: {name: found for name, found in arm["measurements"].items() if name not in timed}
         for arm in json.loads(text)["table"]
     }
+
+
+def test_a_worker_that_will_not_end_is_killed_with_its_children(command: Command, tiny: Path) -> None:
+    began = time.monotonic()
+    ended = command(
+        "run", "--task", tiny, "--strategy", "stubborn,base", "--backend", "fake", "--time-limit", 1, "--json"
+    )
+    assert time.monotonic() - began < 20
+    assert ended.returncode == 3
+    states = {cell["arm"].split("@")[0]: cell["status"] for cell in json.loads(ended.stdout)["cells"]}
+    assert states == {"stubborn": "timeout", "base": "done"}
+    left = [found.info for found in psutil.process_iter(["cmdline", "status"])]
+    assert not [each for each in left if each["cmdline"] == ["sleep", "600"] and each["status"] != "zombie"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
+def test_an_interrupted_run_leaves_nobody_and_goes_on(
+    command: Command, stranger: Path, tiny: Path, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    arguments = ["run", "--task", str(tiny), "--strategy", "slow", "--backend", "fake", "--seeds", "0,1,2,3,4,5,6,7"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "harness", *arguments],
+        env={**os.environ, "PYTHONPATH": str(stranger)},
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(1.5)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == code
+    if number == signal.SIGINT:
+        assert "the same command continues where it stopped" in err
+    assert not psutil.wait_procs(children, timeout=10)[1]
+    assert command(*arguments).returncode == 0
+    states = [row["state"] for row in json.loads(command("runs", "--json").stdout)]
+    assert states == ["cancelled" if number == signal.SIGINT else "not finished", "done"]

@@ -147,7 +147,7 @@ def _exit_code(report: Mapping[str, Any]) -> int:
 def _show_plan(request: Request, registry: Registry, as_json: bool) -> None:
     from harness import api
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for planned in api.plan(request, registry).cells:
         cell, expected = planned.cell, planned.cell.estimate
         rows.append(
@@ -161,18 +161,31 @@ def _show_plan(request: Request, registry: Registry, as_json: bool) -> None:
                 "reason": cell.reason,
             }
         )
-    show(rows, as_json)
+    if as_json:
+        show(rows, True)
+        return
+    titles = {"estimated_s": "~s", "estimated_tokens": "~tokens", "estimated_flops": "~FLOPs"}
+    show(({titles.get(name, name): _short(value) for name, value in row.items()} for row in rows), False)
+    minutes = sum(row["estimated_s"] or 0.0 for row in rows) / 60
+    click.echo(f"~ estimated from sizes, nothing was loaded; {len(rows)} cells, about {minutes:.0f} minutes in all")
+
+
+def _short(value: Any) -> Any:
+    """Large numbers as 1.2e+09: their magnitude is all that an estimate tells."""
+    return f"{value:.2g}" if isinstance(value, int | float) and value >= 10_000 else value
 
 
 def _print(report: Mapping[str, Any], registry: Registry, format: str, output: Path | None = None) -> None:
     text = registry.reporters.get(format).render(report)
-    if output is None:
-        click.echo(text, nl=not text.endswith("\n"))
-        return
     try:
-        output.write_text(text, encoding="utf-8")
+        if output is None:
+            click.echo(text, nl=not text.endswith("\n"))
+        else:
+            output.write_text(text, encoding="utf-8")
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        raise HarnessError(f"cannot write {output}: {error.strerror}") from None
+        raise HarnessError(f"cannot write {output or 'the report'}: {error.strerror}") from None
 
 
 @click.command()

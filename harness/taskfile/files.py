@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 SUFFIXES = (".jsonl", ".csv", ".tsv", ".parquet")
 MAX_LINE_CHARS = 1_000_000
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,18 @@ def _jsonl(name: str, text: str, faults: list[str]) -> Iterator[Record]:
         if not isinstance(values, dict):
             faults.append(f"{place}: expected an object, got {type(values).__name__}")
             continue
+        if _SURROGATE.search(line) and not _is_text(values):
+            faults.append(f"{place}: holds half of a surrogate pair (\\ud800 to \\udfff), which is no character")
+            continue
         yield Record(place, values)
+
+
+def _is_text(values: dict[str, Any]) -> bool:
+    try:
+        json.dumps(values, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _refuse_constant(name: str) -> None:
@@ -107,5 +120,5 @@ def _parquet(path: Path, faults: list[str]) -> Iterator[Record]:
             for values in batch.to_pylist():
                 number += 1
                 yield Record(f"{path.name}:row {number}", values)
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, UnicodeDecodeError, OSError) as error:
         faults.append(f"{path.name}:row {number + 1}: not readable as Parquet: {error}")

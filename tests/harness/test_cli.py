@@ -100,6 +100,10 @@ def test_nothing_that_could_run_is_exit_1(here: Callable[..., Ended], tiny: Path
         (["run", "--task", "TINY", "--limit", "0"], "--limit 0 must be at least 1"),
         (["report", "--format", "pdf"], "unknown format 'pdf'"),
         (["report"], "no store at .harness; start a run with harness run"),
+        (["run", "--task", "."], "no task file at '.'"),
+        (["run", "--task", "\udcff"], "argument '\\udcff' is not UTF-8"),
+        (["run", "--bogus"], "No such option '--bogus'. Did you mean '--jobs'?; see harness run --help"),
+        (["rum"], "No such command 'rum'"),
     ],
 )
 def test_usage_errors_are_one_line_and_exit_2(

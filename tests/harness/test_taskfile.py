@@ -137,6 +137,7 @@ def test_a_disjoint_test_may_not_share(folder: Path) -> None:
         (b"[]", "test.jsonl:1: expected an object, got list"),
         (b'{"answer": NaN}', "test.jsonl:1: not JSON: NaN"),
         (b"[" * 100_000, "test.jsonl:1: not JSON"),
+        (b'{"id": "a"}\n{"id": "\\ud800"}', "test.jsonl:2: holds half of a surrogate pair"),
     ],
 )
 def test_faults_of_a_file(folder: Path, content: bytes, expected: str) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -65,8 +66,21 @@ def _babbles(session: Any, material: Any, answer: Any, context: Any) -> Any:
 
 
 def _slow(session: Any, material: Any, answer: Any, context: Any) -> Any:
+    """Takes its time, and notes durably that it began: a witness that does not depend on the store."""
+    witness = os.open(os.environ.get("STRANGER_WITNESS", os.devnull), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(witness, f"{context.seed}\n".encode())
+    if "STRANGER_WITNESS" in os.environ:
+        os.fsync(witness)
     time.sleep(0.15)
     return material, answer
+
+
+def _stubborn(session: Any, material: Any, answer: Any, context: Any) -> Any:
+    """Cannot be asked to end, and has a child that sleeps on."""
+    subprocess.Popen(["sleep", "600"])
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while True:
+        time.sleep(600)
 
 
 def _remembers(session: Any, material: Any, answer: Any, context: Any) -> Any:
@@ -112,6 +126,7 @@ WAYS = {
     "too-few": _too_few,
     "babbles": _babbles,
     "slow": _slow,
+    "stubborn": _stubborn,
     "remembers": _remembers,
     "reads": _reads,
     "broken-asset": _reads,
@@ -132,6 +147,15 @@ def harness_strategies() -> Iterable[StrategySpec]:
     broken = AssetSpec("listed", "stranger:make_broken", "stranger:open_listed")
     assets = {"reads": (listed,), "broken-asset": (broken,)}
     return [
-        StrategySpec(name, name, "answerer", _loader(name), default=False, composes=False, assets=assets.get(name, ()))
+        StrategySpec(
+            name,
+            name,
+            "answerer",
+            _loader(name),
+            default=False,
+            composes=False,
+            seeded=name == "slow",
+            assets=assets.get(name, ()),
+        )
         for name in WAYS
     ]

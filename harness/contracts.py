@@ -221,6 +221,8 @@ class AssetSpec:
     """`module:function`, called as f(folder) in a cell's process; imports no framework."""
     settings: tuple[str, ...] = ()
     """Which of the step's settings shape it; others do not make a new one."""
+    sees_evidence: Callable[[Settings], bool] = lambda settings: False
+    """Whether, with these settings, it is a control that is told which documents hold the answers."""
     preload: tuple[str, ...] = ()
 
 
@@ -230,6 +232,10 @@ class AssetInput:
 
     documents: tuple[Document, ...]
     texts: tuple[str, ...]
+    train: tuple[str, ...] = ()
+    """Of the training questions, in their order."""
+    evidence: tuple[tuple[str, ...], ...] = ()
+    """Of each text, the documents that hold its answer; empty but for a control (see `AssetSpec.sees_evidence`)."""
 
 
 class Executor(Protocol):

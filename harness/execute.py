@@ -95,6 +95,7 @@ class _Execution:
                     "reason": planned.cell.reason,
                     "estimate": asdict(planned.cell.estimate) if planned.cell.estimate else None,
                     "assets": [asset.key for asset in planned.assets],
+                    "control": any(asset.is_control for asset in planned.assets),
                     "model": asdict(planned.model) if planned.model else None,
                     "device": planned.backend.device() if planned.backend else "cpu",
                 }
@@ -167,6 +168,7 @@ class _Execution:
                 "make": asset.spec.make,
                 "folder": str(temporary),
                 "settings": dict(asset.settings),
+                "evidence": asset.is_control,
                 "documents": self.snapshot.documents,
                 "sets": dict(self.snapshot.sets),
             },

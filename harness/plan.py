@@ -37,6 +37,10 @@ class PlannedAsset:
     spec: AssetSpec
     settings: Mapping[str, Any]
 
+    @property
+    def is_control(self) -> bool:
+        return self.spec.sees_evidence(self.settings)
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedCell:
@@ -140,7 +144,7 @@ class _Planner:
         self.core = source_hash(Path(harness.__file__).parent, SHAPING)
 
     def cells(self, strategy: Strategy) -> list[PlannedCell]:
-        settings = settings_of(strategy.steps, self.given)
+        settings = settings_of(strategy.steps, {**self.given, **strategy.settings})
         if not strategy.needs_model:
             return self._seeds(strategy, settings, None, "none", None, None)
         planned = []
@@ -176,10 +180,8 @@ class _Planner:
         model: str | None = None,
     ) -> list[PlannedCell]:
         arm = Arm(strategy.name, backend_name, model, settings)
-        reason = problem or self._missing(strategy, backend, card)
-        assets = tuple(
-            self._asset(step, asset, settings) for step in strategy.steps for asset in step.assets if not reason
-        )
+        assets = tuple(self._asset(step, asset, settings) for step in strategy.steps for asset in step.assets)
+        reason = problem or self._missing(strategy, backend, card, assets)
         seeds: Sequence[int | None] = self.request.seeds if strategy.seeded else [None]
         cells = []
         for seed in seeds:
@@ -190,12 +192,20 @@ class _Planner:
             cells.append(PlannedCell(cell, strategy.steps, backend, card, assets))
         return cells
 
-    def _missing(self, strategy: Strategy, backend: BackendSpec | None, card: ModelCard | None) -> str | None:
+    def _missing(
+        self,
+        strategy: Strategy,
+        backend: BackendSpec | None,
+        card: ModelCard | None,
+        assets: Sequence[PlannedAsset],
+    ) -> str | None:
         """Why a cell cannot run, or None."""
         if any(step.needs_training for step in strategy.steps) and self.task.train is None:
             return "the task has no training questions"
         if any(step.needs_documents for step in strategy.steps) and not self.task.documents:
             return "the task has no documents to retrieve from"
+        if any(asset.is_control for asset in assets) and not any(row.evidence for row in self.task.test.rows):
+            return "the task does not say which documents hold the answers (fields.evidence)"
         if backend is None or card is None:
             return None
         needs = {need for step in strategy.steps for need in step.needs(self.task.kind)}
@@ -244,7 +254,7 @@ class _Planner:
                 "train": task.train.fingerprint if task.train else None,
                 "validation": task.validation.fingerprint if task.validation else None,
                 "documents": task.documents_fingerprint,
-                "strategy": strategy.name,
+                "strategy": [step.name for step in strategy.steps],
                 "settings": dict(settings),
                 "backend": backend.name if backend else None,
                 "model": [model, card.revision if card else None],

@@ -108,6 +108,8 @@ class _Builder:
             notes.append("this checkpoint only")
         if len(done) < len(cells):
             notes.append(f"{len(done)} of {len(cells)} seeds")
+        if planned["control"]:
+            notes.append("control: is told which documents hold the answers")
         if any(cell.contended for cell in done):
             notes.append("timed beside other cells")
         tests = {name: self._measure(evidence.focus(name), self._measures("sets")) for name in self.task.extra_tests}

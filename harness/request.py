@@ -58,6 +58,8 @@ class Strategy:
 
     name: str
     steps: tuple[StrategySpec, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Its own, as `step.name`: they beat the run's."""
 
     @property
     def needs_model(self) -> bool:
@@ -69,8 +71,18 @@ class Strategy:
 
 
 def parse_strategy(registry: Registry, text: str) -> Strategy:
-    """`lora+rag` or `rag+lora` -> the same strategy; raises `UsageError` for what cannot be joined."""
-    parts = [registry.strategies.get(name.strip()) for name in text.split("+")]
+    """`lora+rag` or `rag+lora` -> the same strategy; raises `UsageError` for what cannot be joined.
+
+    A part may carry settings, so that one run compares several: `rag:retriever=bm25+lora:rank=16`.
+    """
+    parts, settings, shown = [], dict[str, Any](), dict[str, str]()
+    for part in text.split("+"):
+        name, *given = part.strip().split(":")
+        spec = registry.strategies.get(name)
+        own = resolve_settings(registry, _pairs(text, name, given))
+        parts.append(spec)
+        settings.update(own)
+        shown[name] = "".join(f":{key.split('.', 1)[1]}={value}" for key, value in sorted(own.items()))
     names = [part.name for part in parts]
     if len(set(names)) != len(names):
         raise UsageError(f"strategy {text!r} names a part twice")
@@ -80,8 +92,18 @@ def parse_strategy(registry: Registry, text: str) -> Strategy:
     if sum(part.role == "weights" for part in parts) > 1:
         raise UsageError(f"strategy {text!r} tunes the weights twice; choose one")
     ordered = sorted(parts, key=lambda part: (RUN_ORDER.index(part.role), part.name))
-    shown = sorted(parts, key=lambda part: (NAME_ORDER.index(part.role), part.name))
-    return Strategy("+".join(part.name for part in shown), tuple(ordered))
+    named = sorted(parts, key=lambda part: (NAME_ORDER.index(part.role), part.name))
+    return Strategy("+".join(part.name + shown[part.name] for part in named), tuple(ordered), settings)
+
+
+def _pairs(text: str, step: str, given: Sequence[str]) -> dict[str, str]:
+    pairs = {}
+    for pair in given:
+        name, separator, value = pair.partition("=")
+        if not separator:
+            raise UsageError(f"strategy {text!r}: {pair!r} must be NAME=VALUE, such as rag:retriever=bm25")
+        pairs[f"{step}.{name.strip()}"] = value.strip()
+    return pairs
 
 
 def default_strategies(registry: Registry) -> list[Strategy]:

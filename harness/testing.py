@@ -113,7 +113,7 @@ class FakeSession:
                     dtype=np.float32,
                 )
             )
-        read_ids = tuple(tuple(p.document_id for p in question.passages) for question in questions)
+        read_ids = tuple(tuple(p.document_id for p in question.passages if p.document_id) for question in questions)
         return Answers(tuple(scores), read_ids)
 
     def _score(self, words: Sequence[str], read: set[str], choice: str, reading: float) -> float:

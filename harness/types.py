@@ -45,9 +45,10 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A retrieved document as a question carries it; `weight` in (0, 1], 1 for the best match."""
+    """A text as a question carries it; `weight` in (0, 1], 1 for the best match."""
 
-    document_id: str
+    document_id: str | None
+    """None for what is no document of the task, such as a training question shown as an example."""
     text: str
     weight: float = 1.0
 

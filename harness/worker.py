@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.checks import InvalidAnswers, check_answers
-from harness.contracts import Answerer, Backend, Session, Settles, Step
+from harness.contracts import Answerer, AssetInput, Backend, Session, Settles, Step
 from harness.errors import HarnessError
 from harness.keys import folder_hash
 from harness.meter import Meter, total
@@ -161,17 +161,20 @@ def _make_asset(job: Mapping[str, Any], channel: Channel, meter: Meter) -> None:
     resolve(asset["make"])(Path(asset["folder"]), texts, asset["settings"], meter.phase)
 
 
-def _read_texts(root: Path, asset: Mapping[str, Any]) -> Any:
-    """An asset's makers see documents and question texts: no gold, no groups."""
+def _read_texts(root: Path, asset: Mapping[str, Any]) -> AssetInput:
+    """An asset's makers see documents and question texts: no gold, no groups, and evidence only for a control."""
     from harness.codec import decode_documents, decode_rows
-    from harness.contracts import AssetInput
 
-    documents = decode_documents(_parts(root, asset["documents"]))
-    texts: dict[str, None] = {}
-    for found in asset["sets"].values():
-        for row in decode_rows("", "", _parts(root, found["parts"])).rows:
-            texts[row.question.text] = None
-    return AssetInput(documents, tuple(texts))
+    texts: dict[str, tuple[str, ...]] = {}
+    train: tuple[str, ...] = ()
+    for name, found in asset["sets"].items():
+        rows = decode_rows(name, found["fingerprint"], _parts(root, found["parts"])).rows
+        if name == "train":
+            train = tuple(row.question.text for row in rows)
+        for row in rows:
+            texts[row.question.text] = tuple(dict.fromkeys((*texts.get(row.question.text, ()), *row.evidence)))
+    evidence = tuple(texts.values()) if asset["evidence"] else ()
+    return AssetInput(decode_documents(_parts(root, asset["documents"])), tuple(texts), train, evidence)
 
 
 def _parts(root: Path, names: Sequence[str]) -> list[bytes]:

@@ -49,7 +49,7 @@ def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
 
 @click.command()
 @click.option("--task", required=True, envvar="HARNESS_TASK", help="A bundled task's name, or a path to a task.toml.")
-@click.option("--strategy", envvar="HARNESS_STRATEGY", help="Such as base,lora,rag,lora+rag; default: all.")
+@click.option("--strategy", envvar="HARNESS_STRATEGY", help="Such as base,lora,rag:k=3,lora+rag; default: all.")
 @click.option("--backend", envvar="HARNESS_BACKEND", help="Such as torch,keras; default: all installed.")
 @click.option(
     "--model",

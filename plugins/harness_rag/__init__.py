@@ -1,16 +1,39 @@
-"""Strategy `rag`: passages retrieved from the task's documents, read with the question."""
+"""Strategies that give the model something to read: `rag`, and `fewshot`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from harness.plugin import AUTO, AssetSpec, Capability, Kind, Setting, StrategySpec, hookimpl
+
+PRELOAD = ("torch", "sentence_transformers")
+
+
+def _is_control(settings: Mapping[str, Any]) -> bool:
+    return bool(settings["passages"] != "retrieved")
+
 
 RETRIEVED = AssetSpec(
     name="retrieved",
     make="harness_rag.retriever:make",
     open="harness_rag.retrieved:open_retrieved",
-    settings=("encoder",),
-    preload=("torch", "sentence_transformers"),
+    settings=("encoder", "retriever", "passages"),
+    sees_evidence=_is_control,
+    preload=PRELOAD,
 )
+NEIGHBOURS = AssetSpec(
+    name="neighbours",
+    make="harness_rag.retriever:make_neighbours",
+    open="harness_rag.retrieved:open_hits",
+    settings=("encoder", "retriever"),
+    preload=PRELOAD,
+)
+COMMON = {
+    "retriever": Setting("dense", "dense (by meaning), bm25 (by words) or both", choices=("dense", "bm25", "hybrid")),
+    "encoder": Setting("all-MiniLM-L6-v2", "the dense retriever's sentence encoder"),
+    "k": Setting(AUTO, "passages per question; auto: chosen on validation", low=1, high=10),
+    "reading": Setting(AUTO, "weight of the passages; auto: chosen on validation", low=0.0, high=1.0),
+    "in_training": Setting(False, "whether training questions carry passages too: several times slower"),
+}
 
 
 def _reads(kind: Kind) -> frozenset[Capability]:
@@ -22,17 +45,30 @@ def harness_strategies() -> Iterable[StrategySpec]:
     return [
         StrategySpec(
             name="rag",
-            summary="passages retrieved by a frozen encoder (FAISS) are read with the question",
+            summary="passages retrieved from the task's documents are read with the question",
             role="context",
             load="harness_rag.rag:Rag",
             needs=_reads,
             needs_documents=True,
             settings={
-                "encoder": Setting("all-MiniLM-L6-v2", "the retriever's sentence encoder"),
-                "k": Setting(AUTO, "passages per question; auto: chosen on validation", low=1, high=10),
-                "reading": Setting(AUTO, "weight of the passages; auto: chosen on validation", low=0.0, high=1.0),
-                "in_training": Setting(False, "whether training questions carry passages too: several times slower"),
+                **COMMON,
+                "passages": Setting(
+                    "retrieved",
+                    "retrieved, or as a control those that hold the answer (oracle) or do not (irrelevant)",
+                    choices=("retrieved", "oracle", "irrelevant"),
+                ),
             },
             assets=(RETRIEVED,),
-        )
+        ),
+        StrategySpec(
+            name="fewshot",
+            summary="the nearest training questions are read with the question, answers included",
+            role="context",
+            load="harness_rag.fewshot:FewShot",
+            needs=_reads,
+            needs_training=True,
+            settings=COMMON,
+            assets=(NEIGHBOURS,),
+            default=False,
+        ),
     ]

@@ -1,4 +1,4 @@
-"""What was retrieved for every question, read back without any framework."""
+"""What was found for every question, read back without any framework."""
 
 from __future__ import annotations
 
@@ -24,40 +24,45 @@ class Span:
     end: int
 
 
-class Retrieved:
-    """Ranked passages by question text."""
+class Hits:
+    """Ranked numbers by question text, best first, with weights: similarities as a share of the best one's, squared."""
 
-    def __init__(self, hits: Mapping[str, tuple[list[int], list[float]]], spans: Sequence[Span], meta: Any) -> None:
-        self._hits, self._spans, self.meta = hits, spans, meta
+    def __init__(self, found: Mapping[str, tuple[list[int], list[float]]], meta: Mapping[str, Any]) -> None:
+        self._found, self.meta = found, meta
+
+    def of(self, text: str) -> list[tuple[int, float]]:
+        if text not in self._found:
+            raise HarnessError(f"nothing was retrieved for the question {text[:60]!r}: it was not in the plan")
+        numbers, scores = self._found[text]
+        best = max(scores[0], 1e-6) if scores else 1.0
+        weights = [min(1.0, max(score, 1e-6) / best) ** 2 for score in scores]
+        return list(zip(numbers, weights, strict=True))
+
+
+class Retrieved:
+    """Ranked passages of the documents by question text."""
+
+    def __init__(self, hits: Hits, spans: Sequence[Span]) -> None:
+        self.hits, self._spans = hits, spans
 
     def passages(self, text: str, k: int, documents: Sequence[Document]) -> tuple[Passage, ...]:
-        """At most k, best first; weights are similarities as a share of the best one's, squared."""
-        if text not in self._hits:
-            raise HarnessError(f"nothing was retrieved for the question {text[:60]!r}: it was not in the plan")
-        numbers, scores = self._hits[text]
-        best = max(scores[0], 1e-6) if scores else 1.0
         found = []
-        for number, score in list(zip(numbers, scores, strict=True))[:k]:
+        for number, weight in self.hits.of(text)[:k]:
             span = self._spans[number]
             document = documents[span.document]
-            weight = min(1.0, max(score, 1e-6) / best) ** 2
             found.append(Passage(document.id, document.text[span.start : span.end], weight))
         return tuple(found)
 
 
 def open_retrieved(folder: Path) -> Retrieved:
+    return Retrieved(open_hits(folder), [Span(**row) for row in _read(folder / PASSAGES).to_pylist()])
+
+
+def open_hits(folder: Path) -> Hits:
     hits = _read(folder / HITS)
-    ranked = {
-        text: (numbers, scores)
-        for text, numbers, scores in zip(
-            hits.column("question").to_pylist(),
-            hits.column("passages").to_pylist(),
-            hits.column("scores").to_pylist(),
-            strict=True,
-        )
-    }
-    spans = [Span(**row) for row in _read(folder / PASSAGES).to_pylist()]
-    return Retrieved(ranked, spans, json.loads((folder / META).read_text(encoding="utf-8")))
+    columns = [hits.column(name).to_pylist() for name in ("question", "passages", "scores")]
+    found = {text: (numbers, scores) for text, numbers, scores in zip(*columns, strict=True)}
+    return Hits(found, json.loads((folder / META).read_text(encoding="utf-8")))
 
 
 def _read(file: Path) -> pa.Table:

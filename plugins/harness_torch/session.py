@@ -214,6 +214,6 @@ class TorchSession:
 
 
 def passages_of(questions: Sequence[Question]) -> tuple[tuple[str, ...], ...]:
-    if not any(question.passages for question in questions):
-        return ()
-    return tuple(tuple(passage.document_id for passage in question.passages) for question in questions)
+    """Ids of the documents that each question carried, best first; empty if none carried any."""
+    read = tuple(tuple(p.document_id for p in question.passages if p.document_id) for question in questions)
+    return read if any(read) else ()

@@ -99,6 +99,11 @@ def footnotes(report: Mapping[str, Any]) -> list[str]:
         *_when(report, "spread", "seed sd = standard deviation of accuracy between seeds, in points"),
         "group gap and flips: the same questions asked about different people",
     ]
+    notes += [
+        f"retrieval and answer, {arm['arm']}: {', '.join(f'{outcome} {short(found)} %' for outcome, found in outcomes)}"
+        for arm in ordered(report)
+        if (outcomes := _outcomes(arm["measurements"]))
+    ]
     reasons = {
         arm["measurements"]["train_usd"]["reason"] for arm in report["table"] if arm["measurements"].get("train_usd")
     }
@@ -108,6 +113,14 @@ def footnotes(report: Mapping[str, Any]) -> list[str]:
         for note in arm["notes"]:
             noted.setdefault(note, []).append(arm["arm"])
     return notes + [f"{note}: {', '.join(arms)}" for note, arms in noted.items()]
+
+
+def _outcomes(measurements: Mapping[str, Found]) -> list[tuple[str, Found]]:
+    """What became of hits and misses, for arms that read documents."""
+    named = [("hit and right", "hit_right"), ("hit but wrong", "hit_wrong"), ("miss but right", "miss_right")]
+    named.append(("miss and wrong", "miss_wrong"))
+    found = [(outcome, measurements[name]) for outcome, name in named if name in measurements]
+    return [(outcome, each) for outcome, each in found if each["value"] is not None]
 
 
 def _when(report: Mapping[str, Any], field: str, note: str) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,15 @@ import numpy as np
 import pytest
 
 from harness.errors import HarnessError
+from harness.plugin import AssetInput
 from harness.testing import FakeSession
 from harness.types import Document, Example, Kind, Material, Question, Text
+from harness_rag.fewshot import FewShot
 from harness_rag.passages import OVERLAP, WORDS, split, titled
 from harness_rag.rag import Rag
-from harness_rag.retrieved import Retrieved, Span
+from harness_rag.retrieved import Hits, Retrieved, Span, open_hits, open_retrieved
+from harness_rag.retriever import make, make_neighbours
+from harness_rag.search import Hybrid, Lexical
 
 
 def test_short_documents_are_one_passage() -> None:
@@ -76,7 +82,7 @@ def retrieved() -> Retrieved:
         hits[question(number, "owls").text] = ([0, 1], [0.8, 0.4])
         hits[question(number, "larks").text] = ([1, 0], [0.8, 0.4])
     spans = [Span(0, 0, len(DOCUMENTS[0].text)), Span(1, 0, len(DOCUMENTS[1].text))]
-    return Retrieved(hits, spans, {"latency_s": [0.01], "s_per_question": 0.001})
+    return Retrieved(Hits(hits, {"latency_s": [0.01], "s_per_question": 0.001}), spans)
 
 
 @dataclass
@@ -87,9 +93,10 @@ class GivenContext:
     recorded: dict[str, Any] = field(default_factory=dict)
     kept: Path | None = None
     keep: Path | None = None
+    hits: Hits | None = None
 
-    def asset(self, name: str) -> Retrieved:
-        return retrieved()
+    def asset(self, name: str) -> Any:
+        return retrieved() if name == "retrieved" else self.hits
 
     def record(self, name: str, value: Any) -> None:
         self.recorded[name] = value
@@ -138,10 +145,98 @@ def test_training_questions_stay_plain_unless_asked_for() -> None:
 
 def test_a_kept_choice_is_not_made_again() -> None:
     step, context, *_ = settled(recalled={"rag": {"k": 2, "reading": 0.25}})
-    assert (step.k, step.reading) == (2, 0.25)
+    assert (step.reading.k, step.reading.reading) == (2, 0.25)
     assert "rag" not in context.recorded
 
 
 def test_settings_are_held_to() -> None:
     step, *_ = settled(k=2, reading=0.75)
-    assert (step.k, step.reading) == (2, 0.75)
+    assert (step.reading.k, step.reading.reading) == (2, 0.75)
+
+
+def spent() -> tuple[Any, list[str]]:
+    """A `phase` as the worker gives it, and the names that it was called with."""
+    names: list[str] = []
+
+    @contextmanager
+    def phase(name: str, counts: Any) -> Iterator[None]:
+        names.append(name)
+        yield
+        counts()
+
+    return phase, names
+
+
+LAW = (
+    Document("sale", "A buyer may return goods within fourteen days of delivery."),
+    Document("lease", "A tenant must be given two months' notice before eviction."),
+    Document("tort", "A claim for negligence lapses after six years."),
+)
+ASKED = ("how long may a buyer return goods", "what notice does a tenant get before eviction", "zzz")
+
+
+def test_words_find_what_words_can() -> None:
+    scores, numbers = Lexical([document.text for document in LAW])(ASKED, 2)
+    assert numbers[:2, 0].tolist() == [0, 1]
+    assert numbers[2].tolist() == [-1, -1], "nothing is found for words that no passage has"
+    assert (scores[:2, 0] > 0).all()
+
+
+class Fixed:
+    """A ranking that was decided before."""
+
+    kind = "fixed"
+
+    def __init__(self, *numbers: int) -> None:
+        self.numbers = numbers
+
+    def __call__(self, texts: Any, k: int) -> Any:
+        return np.ones((len(texts), len(self.numbers))), np.array([self.numbers] * len(texts))
+
+
+def test_fusion_prefers_what_both_rankings_hold() -> None:
+    scores, numbers = Hybrid(Fixed(7, 5, -1), Fixed(5, 9, 7))(["x"], 4)  # type: ignore[arg-type]
+    assert numbers[0].tolist() == [5, 7, 9, -1]
+    np.testing.assert_allclose(scores[0], [1 / 62 + 1 / 61, 1 / 61 + 1 / 63, 1 / 62, 0], rtol=1e-6)
+
+
+def test_retrieval_by_words_loads_no_model(tmp_path: Path) -> None:
+    phase, names = spent()
+    settings = {"encoder": "no such model", "retriever": "bm25", "passages": "retrieved"}
+    make(tmp_path, AssetInput(LAW, ASKED), settings, phase)
+    assert names == ["index", "retrieve", "latency"]
+    found = open_retrieved(tmp_path)
+    assert [p.document_id for p in found.passages(ASKED[1], 1, LAW)] == ["lease"]
+    assert found.passages("zzz", 3, LAW) == ()
+
+
+def test_the_oracle_is_told_and_the_irrelevant_never_hold_the_answer(tmp_path: Path) -> None:
+    evidence = (("sale",), ("lease", "tort"), ())
+    for which in ("oracle", "irrelevant"):
+        folder = tmp_path / which
+        folder.mkdir()
+        phase, _ = spent()
+        make(folder, AssetInput(LAW, ASKED, (), evidence), {"retriever": "dense", "passages": which}, phase)
+        found = open_retrieved(folder)
+        for text, holding in zip(ASKED, evidence, strict=True):
+            read = {passage.document_id for passage in found.passages(text, 10, LAW)}
+            everything = {document.id for document in LAW}
+            assert read == (set(holding) if which == "oracle" else everything - set(holding))
+
+
+def test_shots_are_training_questions_and_never_of_the_own_cluster(tmp_path: Path) -> None:
+    given, session = material(), FakeSession(0)
+    texts = tuple(example.question.text for example in (*given.train, *given.validation))
+    phase, _ = spent()
+    train = tuple(example.question.text for example in given.train)
+    make_neighbours(tmp_path, AssetInput((), texts, train), {"retriever": "bm25"}, phase)
+    settings = {"k": 1, "reading": 1.0, "in_training": True}
+    context, step = GivenContext(settings, hits=open_hits(tmp_path)), FewShot()
+    shown, answer = step.apply(session, given, session.answer, context)
+    step.settle(session, context)
+    for example in shown.train:
+        assert all(example.cluster not in passage.text for passage in example.question.passages)
+    asked = [example.question for example in given.validation]
+    answers = answer(asked)
+    assert answers.chosen == [example.target for example in given.validation]
+    assert answers.passages == ((), ()) or answers.passages == (), "shots are no documents: retrieval is not measured"

@@ -86,6 +86,15 @@ class Session(Protocol):
     def close(self) -> None: ...
 
 
+@runtime_checkable
+class Remembers(Protocol):
+    """A session that keeps what it computed for earlier questions."""
+
+    def forget(self) -> None:
+        """Drop it: called before a set is asked and before latency is taken, so that what is timed is done."""
+        ...
+
+
 class Backend(Protocol):
     def open(
         self, model: ModelCard, *, kind: Kind, labels: Sequence[str], seed: int, artifact: Path | None = None
@@ -221,6 +230,8 @@ class AssetSpec:
     """`module:function`, called as f(folder) in a cell's process; imports no framework."""
     settings: tuple[str, ...] = ()
     """Which of the step's settings shape it; others do not make a new one."""
+    identity: Callable[[Settings], str] = lambda settings: ""
+    """What else shapes it, such as the revision of a model that a setting names; may raise `ModelError`."""
     sees_evidence: Callable[[Settings], bool] = lambda settings: False
     """Whether, with these settings, it is a control that is told which documents hold the answers."""
     preload: tuple[str, ...] = ()
@@ -290,7 +301,7 @@ class Price:
     source: str
 
 
-PriceList = Sequence[Price]
+PriceList = list[Price]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from harness.codec import decode_answers, decode_rows
+from harness.errors import StoreError
 from harness.keys import answers_key
-from harness.store import Store
-from harness.types import Answers, Arm, ModelCard, QuestionSet, Row, Status, Usage
+from harness.store import Record, Store
+from harness.types import Answers, Arm, ModelCard, QuestionSet, Row, Usage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,9 +36,16 @@ class TaskEvidence:
     def __getitem__(self, name: str) -> QuestionSet:
         if name not in self._sets:
             found = self._body["sets"][name]
-            parts = [path.read_bytes() for part in found["parts"] if (path := self._store.part(part))]
+            parts = self._store.parts(found["parts"])
+            if parts is None:
+                raise StoreError(f"questions of {name!r} are damaged in the store; run the same command again")
             self._sets[name] = decode_rows(name, found["fingerprint"], parts)
         return self._sets[name]
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """Names of all sets."""
+        return tuple(self._body["sets"])
 
     def fingerprint(self, name: str) -> str:
         return str(self._body["sets"][name]["fingerprint"])
@@ -53,7 +61,8 @@ class CellEvidence:
     """Phase -> usage; `total` is over all phases."""
     log: Mapping[str, Any]
     assets: tuple[Mapping[str, Usage], ...]
-    """What each asset it reads cost to make, by phase: charged to every cell as if it had made them."""
+    """What each asset it reads cost to make, by phase: charged to every cell as if it had made them. Empty where
+    that is not known any more."""
     contended: bool
     answers: Mapping[str, Answers]
 
@@ -121,31 +130,36 @@ class Evidence:
         return [found[number] for number in self.kept] if found else []
 
 
-def read_cell(store: Store, key: str, seed: int | None, assets: list[str], task: TaskEvidence) -> CellEvidence | None:
-    """A finished cell's evidence; None if it is not done or its answers are not sound."""
-    record = store.latest("cell", key)
-    if record is None or record.body["status"] != Status.DONE:
-        return None
+def read_cell(
+    store: Store, record: Record, seed: int | None, assets: list[str], task: TaskEvidence
+) -> CellEvidence | None:
+    """The evidence of a finished cell, as of its record; None if its answers to the test set are not sound."""
     answers = {}
-    for name in task._body["sets"]:
-        found = store.latest("answers", answers_key(key, task.fingerprint(name)))
-        if found is None:
-            continue
-        parts = [store.part(part) for part in found.body["parts"]]
-        if all(parts):
-            answers[name] = decode_answers([part.read_bytes() for part in parts if part is not None])
+    for name in task.sets:
+        parts = _answers_of(store, record, task.fingerprint(name))
+        if parts is not None:
+            answers[name] = decode_answers(parts)
     if "test" not in answers:
         return None
     made = [store.latest("asset", asset) for asset in assets]
     return CellEvidence(
-        key,
+        record.key,
         seed,
         _phases(record.body["usage"]),
         record.body["log"],
-        tuple(_phases(asset.body["usage"]) for asset in made if asset is not None),
+        tuple({} if asset is None else _phases(asset.body["usage"]) for asset in made),
         record.body["contended"],
         answers,
     )
+
+
+def _answers_of(store: Store, cell: Record, fingerprint: str) -> list[bytes] | None:
+    """What the cell had answered by then: a later run that asks afresh changes no earlier report."""
+    last = None
+    for found in store.records("answers", key=answers_key(cell.key, fingerprint)):
+        if found.created <= cell.created:
+            last = found
+    return None if last is None else store.parts(last.body["parts"])
 
 
 def _phases(usage: Mapping[str, Mapping[str, Any]]) -> dict[str, Usage]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 import uuid
@@ -11,17 +10,23 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from harness.assets import Assets, log_file
 from harness.contracts import Event, Executor
 from harness.keep import drop_all_but_best
 from harness.keys import answers_key
 from harness.leases import Leases
-from harness.plan import Plan, PlannedAsset, PlannedCell
+from harness.meter import total
+from harness.plan import Plan, PlannedCell
 from harness.processes import LocalProcesses
 from harness.snapshot import artifact_folder, environment, kept_adaptation, save_snapshot, stored_answers
 from harness.store import Store
-from harness.types import Status
+from harness.types import Status, Usage
 
 POLL_S = 0.2
+TRAINING = ("load", "adapt", "save")
+"""Phases of making an adaptation; a cell that reopens a kept one is charged for those that made it."""
+ASKING = ("latency_s",)
+"""What a cell logs of answering, not of adapting."""
 
 Emit = Callable[[Event], None]
 
@@ -37,8 +42,7 @@ def execute(plan: Plan, store: Store, emit: Emit, executor: Executor | None = No
 
 @dataclass(slots=True)
 class _Active:
-    planned: PlannedCell | PlannedAsset
-    began: float
+    planned: PlannedCell
     answers: list[dict[str, Any]] = field(default_factory=list)
     log: dict[str, Any] = field(default_factory=dict)
     epochs: list[dict[str, Any]] = field(default_factory=list)
@@ -61,11 +65,12 @@ class _Execution:
         self.emit("run.planned", None, cells=len(self.plan.cells), todo=len(waiting))
         try:
             self._run_cells(waiting, self._make_assets(waiting))
-        except BaseException:
+        except BaseException as error:
             for id in self.active:
                 self.jobs.cancel(id)
                 self.leases.release(id)
-            self.store.append("ended", self.run_id, self.run_id, {"status": Status.CANCELLED})
+            status = Status.FAILED if isinstance(error, Exception) else Status.CANCELLED
+            self.store.append("ended", self.run_id, self.run_id, {"status": status})
             raise
         if self.plan.request.keep == "best":
             drop_all_but_best(self.plan, self.store, [planned.cell.key for planned in self.plan.cells])
@@ -110,16 +115,22 @@ class _Execution:
             cell = planned.cell
             if cell.status is Status.SKIPPED:
                 self.emit("cell.ended", cell.key, status=Status.SKIPPED, reason=cell.reason, arm=cell.arm.name)
-            elif not self.plan.request.fresh and not self._unanswered(planned):
+            elif self._is_complete(planned):
                 self.emit("cell.ended", cell.key, status=Status.DONE, reused=True, arm=cell.arm.name, seed=cell.seed)
             else:
                 waiting.append(planned)
         return waiting
 
+    def _is_complete(self, planned: PlannedCell) -> bool:
+        """Answered whole, and kept if that is asked for; one that was kept and then dropped for a better one counts."""
+        if self.plan.request.fresh or self._unanswered(planned):
+            return False
+        wanted = self.plan.request.keep != "none" and planned.backend is not None
+        return not wanted or self.store.latest("artifact", planned.cell.key) is not None
+
     def _unanswered(self, planned: PlannedCell) -> list[str]:
         """Question sets that this adaptation has no sound stored answers to."""
-        done = self.store.latest("cell", planned.cell.key)
-        if done is None or done.body["status"] != Status.DONE:
+        if self.store.done(planned.cell.key) is None:
             return list(self.plan.sets)
         return [
             name
@@ -127,67 +138,13 @@ class _Execution:
             if stored_answers(self.store, planned.cell.key, found.fingerprint) is None
         ]
 
-    # -- assets ------------------------------------------------------------------------------------
-
     def _make_assets(self, waiting: list[PlannedCell]) -> dict[str, str]:
         """Asset key -> why it could not be made."""
-        failed: dict[str, str] = {}
+        assets = Assets(self.store, self.run_id, self.jobs, self.leases, self.snapshot, self.emit)
         needed = {asset.key: asset for planned in waiting for asset in planned.assets}
-        for key, asset in needed.items():
-            while self._asset_record(key) is None or self.plan.request.fresh:
-                if not self.leases.take(key):
-                    time.sleep(POLL_S)
-                    continue
-                self.emit("asset.started", key, asset=asset.spec.name)
-                try:
-                    reason = self._make(key, asset)
-                except BaseException:
-                    self.jobs.cancel(key)
-                    raise
-                finally:
-                    self.leases.release(key)
-                self.emit("asset.done", key, asset=asset.spec.name, reason=reason)
-                if reason:
-                    failed[key] = f"asset {asset.spec.name}: {reason}"
-                break
-        return failed
-
-    def _asset_record(self, key: str) -> Any:
-        record = self.store.latest("asset", key)
-        return record if record and (self.store.root / "assets" / key).is_dir() else None
-
-    def _make(self, key: str, asset: PlannedAsset) -> str | None:
-        folder = self.store.root / "assets" / key
-        temporary = folder.with_name(f".{key}.{os.getpid()}")
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        job = {
-            "store": str(self.store.root.resolve()),
-            "log": self._log(key),
-            "asset": {
-                "make": asset.spec.make,
-                "folder": str(temporary),
-                "settings": dict(asset.settings),
-                "evidence": asset.is_control,
-                "documents": self.snapshot.documents,
-                "sets": dict(self.snapshot.sets),
-            },
-        }
-        self.jobs.submit(key, job, asset.spec.preload, self.plan.request.time_limit_s)
-        while True:
-            self.leases.renew([key])
-            for id, message in self.jobs.messages(POLL_S):
-                if id != key or "end" not in message:
-                    continue
-                if message["end"] != Status.DONE:
-                    shutil.rmtree(temporary, ignore_errors=True)
-                    return str(message["reason"])
-                shutil.rmtree(folder, ignore_errors=True)
-                temporary.rename(folder)
-                size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-                body = {"name": asset.spec.name, "usage": message["usage"], "bytes": size}
-                self.store.append("asset", key, self.run_id, body)
-                return None
+        request = self.plan.request
+        reasons = {key: assets.ensure(asset, request.fresh, request.time_limit_s) for key, asset in needed.items()}
+        return {key: reason for key, reason in reasons.items() if reason}
 
     # -- cells -------------------------------------------------------------------------------------
 
@@ -203,11 +160,11 @@ class _Execution:
                     self._record(planned, {"end": Status.FAILED, "reason": broken[0], "usage": {}}, None)
                 elif self.leases.take(planned.cell.key):
                     queue.remove(planned)
-                    if self.plan.request.fresh or self._unanswered(planned):
-                        self._start(planned)
-                    else:
+                    if self._is_complete(planned):
                         self.leases.release(planned.cell.key)
                         self._tell_end(planned, Status.DONE, None, reused=True)
+                    else:
+                        self._start(planned)
             self.leases.renew(list(self.active))
             if not self.active:
                 time.sleep(POLL_S)
@@ -217,16 +174,13 @@ class _Execution:
 
     def _start(self, planned: PlannedCell) -> None:
         cell, key = planned.cell, planned.cell.key
-        self.active[key] = _Active(planned, time.time(), contended=bool(self.active))
+        self.active[key] = _Active(planned, contended=bool(self.active))
         for active in self.active.values():
             active.contended = active.contended or len(self.active) > 1
         self.emit("cell.started", key, arm=cell.arm.name, seed=cell.seed)
         job = self._job(planned)
         self.active[key].reopened = job["artifact"] is not None
         self.jobs.submit(key, job, self._preload(planned), self.plan.request.time_limit_s)
-
-    def _log(self, key: str) -> str:
-        return str(self.store.root.resolve() / "logs" / f"{key}.log")
 
     def _preload(self, planned: PlannedCell) -> tuple[str, ...]:
         """One zygote for all cells of a backend, with whatever any of them wants imported."""
@@ -248,7 +202,7 @@ class _Execution:
             shutil.rmtree(folder, ignore_errors=True)
         return {
             "store": str(self.store.root.resolve()),
-            "log": self._log(cell.key),
+            "log": log_file(self.store, cell.key),
             "strategy": [step.name for step in planned.steps],
             "backend": planned.backend.name if planned.backend else None,
             "model": asdict(planned.model) if planned.model else None,
@@ -276,7 +230,6 @@ class _Execution:
     def _hear(self, key: str, message: dict[str, Any]) -> None:
         active = self.active[key]
         planned = active.planned
-        assert isinstance(planned, PlannedCell)
         if "phase" in message:
             self.emit("cell.phase", key, phase=message["phase"], arm=planned.cell.arm.name)
         elif "epoch" in message:
@@ -294,14 +247,8 @@ class _Execution:
             self.leases.release(key)
 
     def _record(self, planned: PlannedCell, message: Mapping[str, Any], active: _Active | None) -> None:
-        """Answers first, then the cell's end: a cell recorded as done has all its answers."""
+        """Answers, adaptation and the cell's end, all or none: a cell that is done has all its answers."""
         key, status = planned.cell.key, Status(message["end"])
-        if active is not None and status is Status.DONE:
-            for told in active.answers:
-                body = {name: told[name] for name in ("answers", "fingerprint", "parts", "n")}
-                self.store.append("answers", answers_key(key, told["fingerprint"]), self.run_id, body)
-            if active.artifact is not None:
-                self.store.append("artifact", key, self.run_id, {**active.artifact, "log": active.log})
         body = {
             "status": status,
             "reason": message["reason"],
@@ -311,16 +258,28 @@ class _Execution:
         }
         if active is not None and active.reopened:
             self._add_training(key, body)
-        self.store.append("cell", key, self.run_id, body)
+        with self.store.together():
+            if active is not None and status is Status.DONE:
+                for told in active.answers:
+                    answered = {name: told[name] for name in ("answers", "fingerprint", "parts", "n")}
+                    self.store.append("answers", answers_key(key, told["fingerprint"]), self.run_id, answered)
+                if active.artifact is not None:
+                    self.store.append("artifact", key, self.run_id, {**active.artifact, "log": active.log})
+            self.store.append("cell", key, self.run_id, body)
         self._tell_end(planned, status, message["reason"], reused=False)
 
     def _add_training(self, key: str, body: dict[str, Any]) -> None:
-        """A kept adaptation that was asked again cost what it cost to train, and what was asked before."""
-        done = [found for found in self.store.records("cell", key=key) if found.body["status"] == Status.DONE]
-        if done:
-            first = done[-1].body
-            body["usage"] = {**body["usage"], **first["usage"]}
-            body["log"] = {**body["log"], **first["log"]}
+        """A kept adaptation that was asked again cost what it cost to train; sets not asked again, what they did."""
+        done = self.store.done(key)
+        if done is None:
+            return
+        first, now = done.body["usage"], {name: used for name, used in body["usage"].items() if name not in TRAINING}
+        phases = {**first, **now}
+        del phases["total"]
+        summed = total([Usage(**used) for used in phases.values()])
+        body["usage"] = {**phases, "total": asdict(summed)}
+        body["log"] = {**body["log"], **done.body["log"], **{n: v for n, v in body["log"].items() if n in ASKING}}
+        body["contended"] = body["contended"] or done.body["contended"]
 
     def _tell_end(self, planned: PlannedCell, status: Status, reason: str | None, reused: bool) -> None:
         cell = planned.cell

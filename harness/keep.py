@@ -39,5 +39,5 @@ def _accuracy(plan: Plan, store: Store, key: str) -> float:
     parts = stored_answers(store, key, asked.fingerprint)
     if parts is None:
         return -1.0
-    chosen = decode_answers([part.read_bytes() for part in parts]).chosen
+    chosen = decode_answers(parts).chosen
     return float(np.mean([a == row.gold for a, row in zip(chosen, asked.rows, strict=True)]))

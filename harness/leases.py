@@ -54,8 +54,10 @@ def _is_dead(owner: str) -> bool:
 
 
 def _boot() -> str:
+    """Where a pid means the same process: this boot, and this container's pid namespace."""
     with contextlib.suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"
     return platform.node().replace(":", "-")
 
 

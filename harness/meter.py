@@ -1,4 +1,4 @@
-"""What a phase of a cell consumed: wall and CPU seconds, memory above the zygote, and the session's own counts."""
+"""What a phase of a cell consumed: wall and CPU seconds, its own memory, and the session's own counts."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from harness.types import Usage
 SAMPLE_S = 0.1
 
 
-def pss_bytes() -> int | None:
-    """Proportional set size of this process (Linux); None where the system does not tell."""
+def own_bytes() -> int | None:
+    """Memory that only this process has (Linux); None where the system does not tell.
+
+    What a worker shares with its zygote is not counted, and no sibling's end changes the figure.
+    """
     try:
         with open("/proc/self/smaps_rollup", encoding="ascii") as file:
-            for line in file:
-                if line.startswith("Pss:"):
-                    return int(line.split()[1]) * 1024
+            return sum(int(line.split()[1]) * 1024 for line in file if line.startswith("Private_"))
     except OSError:
-        pass
-    return None
+        return None
 
 
 def cpu_s() -> float:
@@ -36,11 +36,7 @@ def cpu_s() -> float:
 class Meter:
     """Measures phases one after another; `phases` maps a phase's name to its summed usage."""
 
-    baseline_bytes: int | None = None
     phases: dict[str, Usage] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.baseline_bytes = pss_bytes()
 
     @contextmanager
     def phase(self, name: str, counts: Callable[[], Usage] = Usage) -> Iterator[None]:
@@ -53,14 +49,11 @@ class Meter:
         finally:
             sampler.stop()
             counted = counts()
-            peak = None
-            if sampler.peak is not None and self.baseline_bytes is not None:
-                peak = max(0, sampler.peak - self.baseline_bytes)
             used = Usage(
                 wall_s=time.perf_counter() - wall,
                 cpu_s=cpu_s() - cpu,
                 device_s=counted.device_s,
-                peak_ram_bytes=peak,
+                peak_ram_bytes=sampler.peak,
                 peak_device_bytes=counted.peak_device_bytes,
                 tokens=counted.tokens,
                 flops=counted.flops,
@@ -73,7 +66,7 @@ class _Sampler(threading.Thread):
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
-        self.peak: int | None = pss_bytes()
+        self.peak: int | None = own_bytes()
         self._done = threading.Event()
 
     def run(self) -> None:
@@ -86,7 +79,7 @@ class _Sampler(threading.Thread):
         self._look()
 
     def _look(self) -> None:
-        seen = pss_bytes()
+        seen = own_bytes()
         if seen is not None:
             self.peak = max(self.peak or 0, seen)
 

@@ -25,8 +25,8 @@ from harness.request import (
 )
 from harness.types import Arm, Cell, ModelCard, QuestionSet, Row, Status, Task
 
-SHAPING = ("checks.py", "codec.py", "kinds.py", "prompts.py", "training.py", "worker.py")
-"""Modules of the core that shape answers; a change in any other leaves stored results valid."""
+SHAPING = ("checks.py", "codec.py", "flops.py", "kinds.py", "models.py", "prompts.py", "training.py", "worker.py")
+"""Modules of the core that shape answers and counts; a change in any other leaves stored results valid."""
 SAMPLE_ROWS = 2_000
 """At most this many training and validation rows are asked for the overfitting gap."""
 
@@ -34,8 +34,11 @@ SAMPLE_ROWS = 2_000
 @dataclass(frozen=True, slots=True)
 class PlannedAsset:
     key: str
+    """Of all that it holds, the questions asked included: another test set needs another asset."""
     spec: AssetSpec
     settings: Mapping[str, Any]
+    identity: str
+    """With the settings, what an adaptation that reads it is keyed by: not the questions asked."""
 
     @property
     def is_control(self) -> bool:
@@ -180,7 +183,10 @@ class _Planner:
         model: str | None = None,
     ) -> list[PlannedCell]:
         arm = Arm(strategy.name, backend_name, model, settings)
-        assets = tuple(self._asset(step, asset, settings) for step in strategy.steps for asset in step.assets)
+        try:
+            assets = self._assets(strategy, settings)
+        except HarnessError as error:
+            assets, problem = (), str(error)
         reason = problem or self._missing(strategy, backend, card, assets)
         seeds: Sequence[int | None] = self.request.seeds if strategy.seeded else [None]
         cells = []
@@ -214,19 +220,25 @@ class _Planner:
         missing = sorted(needs - backend.offers(card))
         return f"{backend.name} does not offer {', '.join(missing)} for {card.id}" if missing else None
 
+    def _assets(self, strategy: Strategy, settings: Mapping[str, Any]) -> tuple[PlannedAsset, ...]:
+        """Raises `HarnessError` where an asset cannot be made as it is set."""
+        return tuple(self._asset(step, asset, settings) for step in strategy.steps for asset in step.assets)
+
     def _asset(self, step: StrategySpec, spec: AssetSpec, settings: Mapping[str, Any]) -> PlannedAsset:
         own = {k.split(".", 1)[1]: v for k, v in settings.items() if k.startswith(f"{step.name}.")}
         relevant = {name: own[name] for name in spec.settings}
+        identity = spec.identity(relevant)
         key = digest(
             {
                 "asset": spec.name,
                 "settings": relevant,
+                "identity": identity,
                 "documents": self.task.documents_fingerprint,
                 "sets": sorted(found.fingerprint for found in self._texts().values()),
                 "source": self.registry.source_of(self.registry.strategies.plugins[step.name]),
             }
         )
-        return PlannedAsset(key, spec, relevant)
+        return PlannedAsset(key, spec, relevant, identity)
 
     def _texts(self) -> dict[str, QuestionSet]:
         own = {"train": self.task.train, "validation": self.task.validation, **self.task.question_sets}
@@ -260,7 +272,7 @@ class _Planner:
                 "model": [model, card.revision if card else None],
                 "device": backend.device() if backend else "cpu",
                 "seed": seed,
-                "assets": [asset.key for asset in assets],
+                "assets": [[asset.spec.name, asset.identity] for asset in assets],
                 "plugins": {name: self.registry.source_of(name) for name in sorted(plugins)},
             }
         )

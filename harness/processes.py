@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -81,6 +82,7 @@ class LocalProcesses:
         """Start a job; its messages come out of `messages`, the last one with an `end`."""
         zygote = self._zygote(preload)
         ours, theirs = socket.socketpair()
+        ours.setblocking(False)
         running = _Running(id, next(self._numbers), zygote, ours, time.monotonic() + limit_s)
         line = json.dumps({**job, "id": running.number}, allow_nan=False).encode() + b"\n"
         zygote.control.setblocking(True)
@@ -106,7 +108,7 @@ class LocalProcesses:
         for key, _ in self._selector.select(wait_s):
             if not isinstance(key.data, _Running):
                 yield from self._hear_zygote(key.data)
-            elif key.data.channel.fileno() >= 0:  # else its zygote's news, heard just now, emptied and closed it
+            else:
                 yield from self._hear(key.data)
         yield from self._enforce()
 
@@ -115,8 +117,11 @@ class LocalProcesses:
             ours, theirs = socket.socketpair()
             name = "-".join(preload) or "plain"
             with open(self._logs / f"zygote-{name}.log", "wb") as log:
+                dies = "dies" if threading.current_thread() is threading.main_thread() else "stays"
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "harness.zygote", str(theirs.fileno()), *preload],
+                    [sys.executable, "-P", "-m", "harness.zygote", str(theirs.fileno()), dies, *preload],
+                    # -P and our own path: a file that happens to lie in the current folder is not imported.
+                    env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -130,15 +135,7 @@ class LocalProcesses:
         return self._zygotes[preload]
 
     def _hear(self, running: _Running) -> Iterator[tuple[str, dict[str, Any]]]:
-        try:
-            data = running.channel.recv(1 << 20)
-        except OSError:
-            data = b""
-        if not data:
-            self._selector.unregister(running.channel)
-            running.channel.close()
-            return
-        running.buffer += data
+        self._read(running)
         while b"\n" in running.buffer:
             line, running.buffer = running.buffer.split(b"\n", 1)
             message = _parse(line)
@@ -146,6 +143,26 @@ class LocalProcesses:
                 running.told_end = True
             if not running.cancelled:
                 yield running.id, message
+
+    def _read(self, running: _Running) -> bool:
+        """What has arrived, into the buffer; False if there was nothing, or the channel's end."""
+        if running.channel.fileno() < 0:
+            return False
+        try:
+            data = running.channel.recv(1 << 20)
+        except BlockingIOError:
+            return False
+        except OSError:
+            data = b""
+        if not data:
+            self._close(running)
+        running.buffer += data
+        return bool(data)
+
+    def _close(self, running: _Running) -> None:
+        if running.channel.fileno() >= 0:
+            self._selector.unregister(running.channel)
+            running.channel.close()
 
     def _hear_zygote(self, zygote: _Zygote) -> Iterator[tuple[str, dict[str, Any]]]:
         try:
@@ -168,9 +185,14 @@ class LocalProcesses:
                 yield from self._ended(self._running[message["ended"]], message["status"])
 
     def _ended(self, running: _Running, status: int) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Everything still in the pipe, then a typed end if the worker did not tell one itself."""
-        while running.channel.fileno() >= 0:
-            yield from self._hear(running)
+        """Everything still in the channel, then a typed end if the worker did not tell one itself.
+
+        It is not read to its end: what the worker started may hold the other side open.
+        """
+        while self._read(running):
+            pass
+        yield from self._hear(running)
+        self._close(running)
         del self._running[running.number]
         if not running.told_end and not running.cancelled:
             end, reason = _typed(running, status)
@@ -179,6 +201,8 @@ class LocalProcesses:
     def _lost(self, zygote: _Zygote) -> Iterator[tuple[str, dict[str, Any]]]:
         self._selector.unregister(zygote.control)
         zygote.control.close()
+        zygote.process.kill()
+        zygote.process.wait()
         self._zygotes = {key: found for key, found in self._zygotes.items() if found is not zygote}
         for running in [found for found in self._running.values() if found.zygote is zygote]:
             if running.pid:
@@ -188,9 +212,13 @@ class LocalProcesses:
     def _enforce(self) -> Iterator[tuple[str, dict[str, Any]]]:
         now = time.monotonic()
         for running in list(self._running.values()):
-            if running.pid is None or now < running.deadline:
+            if now < running.deadline:
                 continue
-            if not running.overdue:
+            if running.pid is None:
+                # Its zygote is still importing, or hangs: without it there is no process to end.
+                running.overdue = True
+                running.zygote.process.kill()
+            elif not running.overdue:
                 running.overdue, running.killed = True, now
                 _kill(running.pid, signal.SIGTERM)
             elif running.killed is not None and now > running.killed + GRACE_S:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import replace
 
 from harness.types import Question
 
@@ -30,6 +32,17 @@ def sentences(text: str) -> list[str]:
         else:
             found.append(part)
     return found
+
+
+def within(question: Question, room: int, tokens: Callable[[str], int]) -> Question:
+    """The question with the passages that a model with `room` tokens begins to read, best first; none that weigh 0."""
+    kept, used = [], tokens(question.text)
+    for passage in question.passages if question.reading > 0 else ():
+        if used >= room:
+            break
+        kept.append(passage)
+        used += tokens(passage.text)
+    return replace(question, passages=tuple(kept))
 
 
 def passages_read(question: Question) -> tuple[str, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -64,27 +65,28 @@ class Registry:
     def __init__(self, manager: pluggy.PluginManager, plugins: Iterable[PluginInfo]) -> None:
         self.manager = manager
         self._plugins = {plugin.name: plugin for plugin in plugins}
-        self.tasks: Catalogue[TaskSpec] = self._collect("task", "harness_tasks")
-        self.backends: Catalogue[BackendSpec] = self._collect("backend", "harness_backends")
-        self.strategies: Catalogue[StrategySpec] = self._collect("strategy", "harness_strategies")
-        self.measures: Catalogue[MeasureSpec] = self._collect("measure", "harness_measures")
-        self.reporters: Catalogue[ReporterSpec] = self._collect("format", "harness_reporters")
+        self.tasks = self._collect("task", "harness_tasks", TaskSpec)
+        self.backends = self._collect("backend", "harness_backends", BackendSpec)
+        self.strategies = self._collect("strategy", "harness_strategies", StrategySpec)
+        self.measures = self._collect("measure", "harness_measures", MeasureSpec)
+        self.reporters = self._collect("format", "harness_reporters", ReporterSpec)
+        self._prices = [price for _, lists in self._offered("harness_prices", list) for price in lists]
 
     @property
     def plugins(self) -> list[PluginInfo]:
         return sorted(self._plugins.values(), key=lambda plugin: plugin.name)
 
     def prices(self) -> list[Price]:
-        return [price for lists in self.manager.hook.harness_prices() for prices in lists for price in prices]
+        return list(self._prices)
 
     def source_of(self, name: str) -> str:
         """Hash of a plugin's package, so that changed code never reuses an old result."""
         plugin = self.manager.get_plugin(name)
-        return package_hash(plugin) if isinstance(plugin, ModuleType) else ""
+        module = plugin.__name__ if isinstance(plugin, ModuleType) else type(plugin).__module__
+        return package_hash(sys.modules.get(module.split(".")[0]))
 
-    def _collect(self, what: str, hook: str) -> Catalogue[Any]:
-        specs: dict[str, Any] = {}
-        owners: dict[str, str] = {}
+    def _offered(self, hook: str, sort: type[T]) -> Iterator[tuple[str, T]]:
+        """What every plugin's hook returns, with the plugin's name; what is broken is blamed and left out."""
         for impl in getattr(self.manager.hook, hook).get_hookimpls():
             try:
                 offered = list(impl.function())
@@ -92,16 +94,25 @@ class Registry:
                 self._blame(impl.plugin_name, f"{hook} failed: {type(error).__name__}: {error}")
                 continue
             for spec in offered:
-                if spec.name in specs:
-                    self._blame(
-                        impl.plugin_name,
-                        f"plugins {owners[spec.name]!r} and {impl.plugin_name!r} both offer {what} "
-                        f"{spec.name!r}; uninstall one or name it in HARNESS_DISABLE_PLUGINS",
-                    )
-                    continue
-                specs[spec.name], owners[spec.name] = spec, impl.plugin_name
-        order = sorted(specs)
-        return Catalogue(what, {name: specs[name] for name in order}, owners)
+                if isinstance(spec, sort):
+                    yield impl.plugin_name, spec
+                else:
+                    self._blame(impl.plugin_name, f"{hook} must return {sort.__name__}s, not {type(spec).__name__}")
+
+    def _collect(self, what: str, hook: str, sort: type[T]) -> Catalogue[T]:
+        specs: dict[str, Any] = {}
+        owners: dict[str, str] = {}
+        for plugin, spec in self._offered(hook, sort):
+            name = spec.name  # type: ignore[attr-defined]
+            if name in specs:
+                self._blame(
+                    plugin,
+                    f"plugins {owners[name]!r} and {plugin!r} both offer {what} {name!r}; uninstall one or name it in "
+                    "HARNESS_DISABLE_PLUGINS",
+                )
+                continue
+            specs[name], owners[name] = spec, plugin
+        return Catalogue(what, {name: specs[name] for name in sorted(specs)}, owners)
 
     def _blame(self, name: str, problem: str) -> None:
         known = self._plugins.get(name) or PluginInfo(name, name, "unknown", "0")
@@ -134,17 +145,19 @@ def _load(manager: pluggy.PluginManager, entry: metadata.EntryPoint) -> PluginIn
         return broken(f"another plugin is already called {entry.name!r}; rename this entry point")
     try:
         plugin = entry.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return broken(f"cannot be imported: {type(error).__name__}: {error}")
     version = getattr(plugin, "HARNESS_API", API_VERSION)
     if version != API_VERSION:
         return broken(f"written for plugin API {version}, this harness has {API_VERSION}; install a matching version")
-    manager.register(plugin, name=entry.name)
+    if manager.is_registered(plugin):
+        return broken(f"{entry.value} is loaded already as {manager.get_name(plugin)!r}; remove one entry point")
     try:
+        manager.register(plugin, name=entry.name)
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         manager.unregister(name=entry.name)
-        return broken(f"offers a hook that does not exist: {error}")
+        return broken(f"offers a hook that does not exist, or with other arguments: {error}")
     return found
 
 
@@ -156,10 +169,10 @@ def require(name: str, requires: Iterable[str], extra: str) -> None:
         raise MissingDependency(f"{name!r} needs {', '.join(missing)}{how}")
 
 
-def package_hash(module: ModuleType) -> str:
-    """sha256 over the names and bytes of a package's Python files."""
-    if module.__file__ is None:
+def package_hash(package: ModuleType | None) -> str:
+    """sha256 over the names and bytes of a package's Python files; empty for what has no file."""
+    if package is None or package.__file__ is None:
         return ""
-    here = Path(module.__file__)
+    here = Path(package.__file__)
     names = [file.relative_to(here.parent).as_posix() for file in here.parent.rglob("*.py")]
     return source_hash(here.parent, sorted(names) if here.name == "__init__.py" else [here.name])

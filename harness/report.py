@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from harness.contracts import MeasureSpec
-from harness.errors import UsageError, unknown
+from harness.errors import HarnessError, UsageError, unknown
 from harness.evidence import CellEvidence, Evidence, TaskEvidence, read_cell
 from harness.registry import Registry
-from harness.store import Store
+from harness.store import Record, Store
 from harness.types import Arm, Measurement, ModelCard, Status, not_measured
 
 SCHEMA = "harness.report/1"
@@ -59,18 +60,21 @@ class _Builder:
         self.store, self.registry, self.run, self.body, self.task = store, registry, run, body, task
         self.prices = tuple(registry.prices())
         self.evidence: dict[str, CellEvidence] = {}
+        ended = store.latest("ended", run)
+        self.ended = ended.created if ended else math.inf
 
     def cell(self, planned: Mapping[str, Any]) -> dict[str, Any]:
         key, arm = planned["key"], Arm(**planned["arm"])
-        found = read_cell(self.store, key, planned["seed"], planned["assets"], self.task)
         status, reason, usage = planned["status"], planned["reason"], {}
-        record = self.store.latest("cell", key, run=self.run) or self.store.latest("cell", key)
-        if record is not None and status != Status.SKIPPED:
+        record = None if status == Status.SKIPPED else self._record(key)
+        if record is not None:
             status, reason, usage = record.body["status"], record.body["reason"], record.body["usage"]
-            if status == Status.DONE and found is None:
-                status, reason = Status.PLANNED, "its stored answers are damaged; run again"
-        if status == Status.DONE and found is not None:
-            self.evidence[key] = found
+        if record is not None and status == Status.DONE:
+            found = read_cell(self.store, record, planned["seed"], planned["assets"], self.task)
+            if found is None:
+                status, reason = Status.PLANNED, "its stored answers are damaged; run the same command again"
+            else:
+                self.evidence[key] = found
         measurements: dict[str, Any] = {}
         if key in self.evidence:
             alone = self._evidence(planned, [self.evidence[key]])
@@ -86,6 +90,10 @@ class _Builder:
             "usage": usage,
             "measurements": measurements,
         }
+
+    def _record(self, key: str) -> Record | None:
+        """How the cell ended in this run, or before it where the run reused it."""
+        return self.store.latest("cell", key, run=self.run) or self.store.done(key, self.ended)
 
     def table(self) -> list[dict[str, Any]]:
         arms: dict[str, list[Mapping[str, Any]]] = {}
@@ -154,17 +162,30 @@ class _Builder:
         return [spec for spec in self.registry.measures if scope in spec.scopes]
 
     def _measure(self, evidence: Evidence, specs: Sequence[MeasureSpec]) -> dict[str, Any]:
-        return {spec.name: as_json(self._one(evidence, spec)) for spec in specs}
+        return {spec.name: asdict(self._one(evidence, spec)) for spec in specs}
 
     def _one(self, evidence: Evidence, spec: MeasureSpec) -> Measurement:
         if not evidence.answered:
             return not_measured("not asked")
         try:
-            return spec.compute(evidence)
+            return sound(spec.compute(evidence))
+        except HarnessError:
+            raise
         except Exception as error:
             # One broken measure must not take the report with it; the fault is shown in its place.
             return not_measured(f"measure failed: {type(error).__name__}: {error}")
 
 
-def as_json(measurement: Measurement) -> dict[str, Any]:
-    return asdict(measurement)
+def sound(found: Any) -> Measurement:
+    """A measurement of plain numbers; one that is not finite was not measured, and says so."""
+    if not isinstance(found, Measurement):
+        raise TypeError(f"it returned {type(found).__name__}, not a Measurement")
+    value, low, high, spread = map(_finite, (found.value, found.low, found.high, found.spread))
+    if value is None:
+        return not_measured(found.reason or "the result is no number", found.unit, found.better)
+    n = None if found.n is None else int(found.n)
+    return replace(found, value=value, low=low, high=high, spread=spread, n=n)
+
+
+def _finite(number: Any) -> float | None:
+    return None if number is None or not math.isfinite(number) else float(number)

@@ -46,8 +46,8 @@ class Request:
             raise UsageError(f"--limit {self.limit} must be at least 1")
         if self.jobs < 1:
             raise UsageError(f"--jobs {self.jobs} must be at least 1")
-        if self.time_limit_s <= 0:
-            raise UsageError(f"--time-limit {self.time_limit_s} must be above 0")
+        if not 0 < self.time_limit_s < math.inf:
+            raise UsageError(f"--time-limit {self.time_limit_s} must be a number of seconds above 0")
         if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
             raise UsageError("--seeds must be different whole numbers from 0, such as 0,1,2")
 
@@ -89,8 +89,9 @@ def parse_strategy(registry: Registry, text: str) -> Strategy:
     alone = [part.name for part in parts if not part.composes]
     if alone and len(parts) > 1:
         raise UsageError(f"strategy {text!r}: {alone[0]!r} does not compose; run it by itself")
-    if sum(part.role == "weights" for part in parts) > 1:
-        raise UsageError(f"strategy {text!r} tunes the weights twice; choose one")
+    for role, twice in (("weights", "tunes the weights"), ("context", "gives context")):
+        if sum(part.role == role for part in parts) > 1:
+            raise UsageError(f"strategy {text!r} {twice} twice; choose one")
     ordered = sorted(parts, key=lambda part: (RUN_ORDER.index(part.role), part.name))
     named = sorted(parts, key=lambda part: (NAME_ORDER.index(part.role), part.name))
     return Strategy("+".join(part.name + shown[part.name] for part in named), tuple(ordered), settings)

@@ -58,13 +58,10 @@ def _save_rows(store: Store, found: QuestionSet) -> list[str]:
     return [write_part(store.root, encode_rows(chunk)) for chunk in chunks()]
 
 
-def stored_answers(store: Store, key: str, fingerprint: str) -> list[Path] | None:
-    """The sound parts of stored answers, or None."""
+def stored_answers(store: Store, key: str, fingerprint: str) -> list[bytes] | None:
+    """The parts of stored answers, or None if there are none or any is damaged."""
     record = store.latest("answers", answers_key(key, fingerprint))
-    if record is None:
-        return None
-    parts = [store.part(name) for name in record.body["parts"]]
-    return [part for part in parts if part is not None] if all(parts) else None
+    return None if record is None else store.parts(record.body["parts"])
 
 
 def kept_adaptation(store: Store, key: str) -> dict[str, Any] | None:

@@ -16,6 +16,8 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 RESAMPLES = 2_000
+LEAST_CLUSTERS = 2
+"""Resampling one says nothing about others: there is no interval then."""
 LEVEL = 0.95
 SEED = 20_240_229
 """Fixed, so that the same evidence always gives the same interval."""
@@ -47,7 +49,9 @@ def encode(*sets: Sequence[str]) -> list[Clusters]:
 def resampled(
     count: int, statistic: Callable[[Floats], Floats], resamples: int = RESAMPLES, seed: int = SEED
 ) -> Floats:
-    """`statistic` of cluster weights [b, count] for every resample: [resamples]."""
+    """`statistic` of cluster weights [b, count] for every resample: [resamples]; nan for too few clusters."""
+    if count < LEAST_CLUSTERS:
+        return np.full(resamples, np.nan)
     return np.concatenate([statistic(weights) for weights in _weights(count, resamples, seed)])
 
 

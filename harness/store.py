@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Any
 
 from harness.errors import StoreError
 from harness.keys import canonical
+from harness.types import Status
 
 SCHEMA = 1
 BUSY_TIMEOUT_S = 30
@@ -41,7 +43,7 @@ CREATE TABLE IF NOT EXISTS leases (key TEXT PRIMARY KEY, owner TEXT NOT NULL, re
 @dataclass(frozen=True, slots=True)
 class Record:
     kind: str
-    """`run`, `task`, `cell`, `answers`, `log`, `asset` or `artifact`."""
+    """`run`, `ended`, `task`, `cell`, `answers`, `asset` or `artifact`."""
     key: str
     run: str
     created: float
@@ -97,15 +99,34 @@ class Store:
             last = record
         return last
 
+    def done(self, key: str, before: float = math.inf) -> Record | None:
+        """The last record of a cell that was finished, and not after a moment (seconds since 1970)."""
+        last = None
+        for record in self.records("cell", key=key):
+            if record.body["status"] == Status.DONE and record.created <= before:
+                last = record
+        return last
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is appended within is there whole or not at all."""
+        with _told(self.root):
+            self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        with _told(self.root):
+            self._db.execute("COMMIT")
+
     # -- parts -------------------------------------------------------------------------------------
 
-    def part(self, sha256: str) -> Path | None:
-        """The file of a part, or None if it is absent or its bytes are not what its name says."""
-        path = part_path(self.root, sha256)
-        try:
-            return path if hashlib.sha256(path.read_bytes()).hexdigest() == sha256 else None
-        except OSError:
-            return None
+    def parts(self, names: Sequence[str]) -> list[bytes] | None:
+        """The bytes of parts, or None if any is absent or damaged."""
+        with _told(self.root):
+            found = [read_part(self.root, name) for name in names]
+        return None if None in found else [content for content in found if content is not None]
 
     # -- leases ------------------------------------------------------------------------------------
 
@@ -139,15 +160,25 @@ def part_path(root: Path, sha256: str) -> Path:
 
 
 def write_part(root: Path, content: bytes) -> str:
-    """Store bytes under their own hash, durably: temporary file, fsync, rename, fsync of the folder."""
+    """Store bytes under their own hash, durably; damaged ones are written anew. Raises `StoreError`."""
     sha256 = hashlib.sha256(content).hexdigest()
-    path = part_path(root, sha256)
-    if not path.exists() or path.stat().st_size != len(content):
-        write_durably(path, content)
+    with _told(root):
+        if read_part(root, sha256) is None:
+            write_durably(part_path(root, sha256), content)
     return sha256
 
 
+def read_part(root: Path, sha256: str) -> bytes | None:
+    """The bytes of a part, or None if they are absent or not what their name says."""
+    try:
+        content = part_path(root, sha256).read_bytes()
+    except FileNotFoundError:
+        return None
+    return content if hashlib.sha256(content).hexdigest() == sha256 else None
+
+
 def write_durably(path: Path, content: bytes) -> None:
+    """Temporary file, fsync, rename, fsync of the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-")
     try:

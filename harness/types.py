@@ -249,6 +249,10 @@ class ModelCard:
     licence: str = "unknown"
     positions: int | None = None
     """The most tokens it reads at once; None where its configuration sets no limit."""
+    architecture: str = ""
+    """`model_type` of its configuration, such as `bert`."""
+    pooling: str | None = None
+    """Of a sentence encoder: `mean` or `cls`."""
 
 
 class Basis(StrEnum):

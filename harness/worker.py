@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import os
 import socket
 import sys
@@ -18,8 +19,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.checks import InvalidAnswers, check_answers
-from harness.contracts import Answerer, AssetInput, Backend, Session, Settles, Step
+from harness.checks import InvalidAnswers, checked
+from harness.contracts import Answerer, AssetInput, Backend, Remembers, Session, Settles, Step
 from harness.errors import HarnessError
 from harness.keys import folder_hash
 from harness.meter import Meter, total
@@ -104,6 +105,11 @@ class CellContext:
         return self._opened[name]
 
     def progress(self, epoch: Epoch) -> None:
+        losses = [loss for loss in (epoch.train_loss, epoch.validation_loss) if loss is not None]
+        if not all(map(math.isfinite, losses)):
+            raise HarnessError(
+                f"training diverged: the loss of epoch {epoch.epoch} is no number; lower the learning rate"
+            )
         self.channel.tell(epoch=asdict(epoch))
 
     def record(self, name: str, value: Any) -> None:
@@ -178,9 +184,14 @@ def _read_texts(root: Path, asset: Mapping[str, Any]) -> AssetInput:
 
 
 def _parts(root: Path, names: Sequence[str]) -> list[bytes]:
-    from harness.store import part_path
+    from harness.store import read_part
 
-    return [part_path(root, name).read_bytes() for name in names]
+    found = [read_part(root, name) for name in names]
+    if None in found:
+        raise HarnessError(
+            "a part of the task's questions or documents is damaged in the store; run the same command again"
+        )
+    return [content for content in found if content is not None]
 
 
 def resolve(path: str) -> Callable[..., Any]:
@@ -292,9 +303,10 @@ class _Cell:
 
         asked = self._set(name)
         questions = [row.question for row in asked.rows]
+        self._forget()
         with self._phase(f"predict {name}"):
             answers = answer(questions)
-        check_answers(questions, answers)
+        answers = checked(questions, answers)
         names = []
         for start in range(0, len(questions), PART_ROWS):
             chunk = slice(start, start + PART_ROWS)
@@ -302,12 +314,17 @@ class _Cell:
             names.append(write_part(self.root, encode_answers(part)))
         self.channel.tell(answers=name, fingerprint=asked.fingerprint, parts=names, n=len(questions))
 
+    def _forget(self) -> None:
+        if isinstance(self.session, Remembers):
+            self.session.forget()
+
     def _latency(self, answer: Answerer) -> None:
-        """Seconds for one question at a time, after a few that warm up; first, so that no answer is remembered."""
+        """Seconds for one question at a time, after a few that warm up."""
         if "test" not in self.job.ask:
             return
         questions = [row.question for row in self._set("test").rows[: LATENCY_WARM_UP + LATENCY_QUESTIONS]]
         seconds = []
+        self._forget()
         with self._phase("latency"):
             for question in questions:
                 began = time.perf_counter()

@@ -1,6 +1,6 @@
 """A process that has imported a framework once and forks a worker for every job it is sent.
 
-``python -m harness.zygote FD MODULE...`` imports the modules, then reads jobs from the Unix socket FD: one
+``python -m harness.zygote FD DIES MODULE...`` imports the modules, then reads jobs from the Unix socket FD: one
 JSON line with one descriptor attached, the worker's end of its own channel. It answers with JSON lines:
 ``{"ready": seconds}``, ``{"started": job, "pid": n}`` and ``{"ended": job, "status": wait status}``. End of the
 socket means that the parent has gone: every worker is killed. No thread and no tensor operation runs before
@@ -25,19 +25,20 @@ PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent() -> None:
-    """Ask Linux to kill this process when its parent dies; elsewhere the closed socket does it."""
+    """Ask Linux to kill this process when the thread that started it ends; elsewhere the closed socket does it."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
-    die_with_parent()
+    if sys.argv[2] == "dies":
+        die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     began = time.perf_counter()
-    for module in sys.argv[2:]:
+    for module in sys.argv[3:]:
         # A framework that is not there, or breaks on import, fails its cells with its own message.
-        with contextlib.suppress(ImportError):
+        with contextlib.suppress(Exception):
             importlib.import_module(module)
     for module in ("harness.worker", "harness.codec", "harness.store"):
         importlib.import_module(module)
@@ -72,12 +73,13 @@ def _serve(control: socket.socket) -> None:
             while b"\n" in buffer:
                 line, buffer = buffer.split(b"\n", 1)
                 job = json.loads(line)
-                pid = _fork(control, job, descriptors.pop(0))
+                pid = _fork(control, job, descriptors.pop(0), descriptors)
                 workers[pid] = job["id"]
                 _tell(control, {"started": job["id"], "pid": pid})
 
 
-def _fork(control: socket.socket, job: dict[str, Any], descriptor: int) -> int:
+def _fork(control: socket.socket, job: dict[str, Any], descriptor: int, others: list[int]) -> int:
+    """Fork a worker for a job; `others` are channels of jobs that came with it, which it must not hold open."""
     pid = os.fork()
     if pid:
         os.close(descriptor)
@@ -90,6 +92,8 @@ def _fork(control: socket.socket, job: dict[str, Any], descriptor: int) -> int:
         for number in (signal.SIGCHLD, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         control.close()
+        for other in others:
+            os.close(other)
         from harness import worker
 
         status = worker.run(job, socket.socket(fileno=descriptor))

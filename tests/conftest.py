@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -30,6 +30,8 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder like site-packages with one installed distribution that registers `stranger`."""
     site = tmp_path_factory.mktemp("site")
     (site / "stranger.py").write_text((SUPPORT / "stranger.py").read_text())
+    (site / "stranger_hangs.py").write_text("import time\ntime.sleep(600)\n")
+    (site / "stranger_breaks.py").write_text("raise OSError('libcudart.so: cannot open shared object file')\n")
     info = site / "stranger-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1.0\n")
@@ -65,10 +67,12 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 def command(stranger: Path, tmp_path: Path) -> Command:
     """Runs `harness ARGS` as a user would, with the stranger's plugin installed."""
 
-    def run(*arguments: object, **changes: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: object, program: Sequence[str] = (sys.executable, "-m", "harness"), **changes: str
+    ) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "PYTHONPATH": str(stranger), **changes}
         return subprocess.run(
-            [sys.executable, "-m", "harness", *map(str, arguments)],
+            [*program, *map(str, arguments)],
             capture_output=True,
             text=True,
             env=environment,

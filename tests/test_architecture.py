@@ -23,7 +23,7 @@ LAYERS = (
     ("cli",),
     ("api",),
     ("execute",),
-    ("keep",),
+    ("assets", "keep"),
     ("snapshot", "report"),
     ("plan",),
     ("request", "estimate", "worker", "zygote", "processes", "leases"),

@@ -26,8 +26,11 @@ store_option = click.option(
 )
 
 
-def _names(text: str | None) -> tuple[str, ...]:
-    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+def _names(flag: str, text: str | None) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in (text or "").split(",") if name.strip())
+    if text is not None and not names:
+        raise UsageError(f"{flag} names nothing; leave it out for all")
+    return names
 
 
 def _seeds(text: str) -> tuple[int, ...]:
@@ -113,8 +116,8 @@ def run(
     registry = load_registry()
     request = Request(
         task=task,
-        strategies=_names(strategy),
-        backends=_names(backend),
+        strategies=_names("--strategy", strategy),
+        backends=_names("--backend", backend),
         models=models,
         seeds=_seeds(seeds),
         limit=limit,
@@ -198,13 +201,14 @@ def _print(report: Mapping[str, Any], registry: Registry, format: str, output: P
     show_default=True,
     help="table, markdown, json or csv.",
 )
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file.")
 @store_option
-def report(run: str | None, format: str, output: Path | None, store: Path) -> None:
+def report(run: str | None, format: str, as_json: bool, output: Path | None, store: Path) -> None:
     """Render a stored run (the latest, if none is named); runs no model."""
     from harness.report import build_report
 
-    registry = load_registry()
+    registry, format = load_registry(), "json" if as_json else format
     registry.reporters.get(format)
     _print(build_report(_existing(store), registry, run), registry, format, output)
 

@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from harness.plugin import Answerer, Answers, Context, Example, Kind, Material, Question, Session
+from harness.plugin import Answerer, Answers, Context, Example, HarnessError, Kind, Material, Question, Session
 
 REGULARISATION = (1.0, 10.0, 100.0)
 SHARPNESS = 10.0
@@ -29,9 +29,10 @@ class Tfidf:
 
 
 def _by_regression(material: Material, context: Context) -> Answerer:
-    words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2))
-    features = words.fit_transform([example.question.text for example in material.train])
+    words, features = _fitted([example.question.text for example in material.train])
     targets = [example.target for example in material.train]
+    if len(set(targets)) == 1:
+        return _always(targets[0])
     held = words.transform([example.question.text for example in material.validation]) if material.validation else None
     held_targets = [example.target for example in material.validation]
 
@@ -52,6 +53,26 @@ def _by_regression(material: Material, context: Context) -> Answerer:
     return answer
 
 
+def _fitted(texts: Sequence[str]) -> tuple[TfidfVectorizer, csr_matrix]:
+    """Weights of words and word pairs, one letter being a word too, and the texts as rows."""
+    words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b")
+    try:
+        return words, words.fit_transform(texts)
+    except ValueError:
+        raise HarnessError("no training question holds a word: there is nothing that tfidf could learn") from None
+
+
+def _always(label: int) -> Answerer:
+    """All there is to learn from training rows of one label."""
+
+    def answer(questions: Sequence[Question]) -> Answers:
+        row = np.zeros(len(questions[0].choices), dtype=np.float32)
+        row[label] = SHARPNESS
+        return Answers((row,) * len(questions))
+
+    return answer
+
+
 def spread(logs: np.ndarray, classes: np.ndarray, labels: int) -> np.ndarray:
     """Log-probabilities of all labels, [n, labels]; one that training never showed is the least likely of all."""
     unseen = min(-20.0, float(logs.min()) - 1.0)
@@ -61,12 +82,11 @@ def spread(logs: np.ndarray, classes: np.ndarray, labels: int) -> np.ndarray:
 
 
 def _by_neighbours(train: Sequence[Example]) -> Callable[[Sequence[Question]], Answers]:
-    words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2))
     known: dict[str, list[int]] = defaultdict(list)
     for row, example in enumerate(train):
         known[example.question.choices[example.target]].append(row)
     texts = [f"{example.question.text} {example.question.choices[example.target]}" for example in train]
-    trained = words.fit_transform(texts)
+    words, trained = _fitted(texts)
 
     def answer(questions: Sequence[Question]) -> Answers:
         asked = words.transform([question.text for question in questions])

@@ -32,7 +32,12 @@ def _adapting(cell: CellEvidence, field: str) -> float | None:
 
 
 def train_s(evidence: Evidence) -> Measurement:
-    return _over_seeds([_adapting(cell, "wall_s") for cell in evidence.cells], "s", "not metered")
+    """Adapting, indexing what it reads, and retrieving for the questions that it was chosen or trained on."""
+    values = []
+    for cell in evidence.cells:
+        adapting = _adapting(cell, "wall_s")
+        values.append(None if adapting is None else adapting + float(cell.log.get("retrieval_s_in_adapting", 0.0)))
+    return _over_seeds(values, "s", "not metered")
 
 
 def predict_s(evidence: Evidence) -> Measurement:
@@ -72,7 +77,7 @@ def latency_p95_ms(evidence: Evidence) -> Measurement:
 def _peak(evidence: Evidence, field: str, why: str) -> Measurement:
     peaks = []
     for cell in evidence.cells:
-        phases = [cell.usage["total"], *(asset["total"] for asset in cell.assets)]
+        phases = [cell.usage["total"], *(asset["total"] for asset in cell.assets if asset)]
         seen = [peak for phase in phases if (peak := getattr(phase, field)) is not None]
         peaks.append(max(seen, default=None))
     return _over_seeds(peaks, "bytes", why)

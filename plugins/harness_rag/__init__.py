@@ -12,11 +12,20 @@ def _is_control(settings: Mapping[str, Any]) -> bool:
     return bool(settings["passages"] != "retrieved")
 
 
+def _revision(settings: Mapping[str, Any]) -> str:
+    if settings["retriever"] == "bm25" or settings.get("passages", "retrieved") != "retrieved":
+        return ""
+    from harness.models import describe
+
+    return describe(settings["encoder"]).revision
+
+
 RETRIEVED = AssetSpec(
     name="retrieved",
     make="harness_rag.retriever:make",
     open="harness_rag.retrieved:open_retrieved",
     settings=("encoder", "retriever", "passages"),
+    identity=_revision,
     sees_evidence=_is_control,
     preload=PRELOAD,
 )
@@ -25,6 +34,7 @@ NEIGHBOURS = AssetSpec(
     make="harness_rag.retriever:make_neighbours",
     open="harness_rag.retrieved:open_hits",
     settings=("encoder", "retriever"),
+    identity=_revision,
     preload=PRELOAD,
 )
 COMMON = {

@@ -12,8 +12,6 @@ class FewShot:
         self, session: Session | None, material: Material, answer: Answerer, context: Context
     ) -> tuple[Material, Answerer]:
         hits: Hits = context.asset("neighbours")
-        context.record("retrieval_latency_s", hits.meta["latency_s"])
-        context.record("retrieval_s_per_question", hits.meta["s_per_question"])
         train = material.train
         trained_in = {example.question.id: example.cluster for example in train}
 
@@ -23,9 +21,8 @@ class FewShot:
             near = [(train[number], weight) for number, weight in hits.of(question.text)]
             return tuple(Passage(None, _shown(shot), weight) for shot, weight in near if shot.cluster != own)[:k]
 
-        self.reading = Reading("fewshot", shots, material, context)
-        given = self.reading.material(material) if context.settings["in_training"] else material
-        return given, self.reading.answerer(answer)
+        self.reading = Reading("fewshot", hits, shots, material, context)
+        return self.reading.material(material), self.reading.answerer(answer)
 
     def settle(self, session: Session | None, context: Context) -> None:
         assert session is not None

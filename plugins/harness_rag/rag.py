@@ -12,15 +12,12 @@ class Rag:
         self, session: Session | None, material: Material, answer: Answerer, context: Context
     ) -> tuple[Material, Answerer]:
         retrieved: Retrieved = context.asset("retrieved")
-        context.record("retrieval_latency_s", retrieved.hits.meta["latency_s"])
-        context.record("retrieval_s_per_question", retrieved.hits.meta["s_per_question"])
 
         def passages(question: Question, k: int) -> tuple[Passage, ...]:
             return retrieved.passages(question.text, k, material.documents)
 
-        self.reading = Reading("rag", passages, material, context)
-        given = self.reading.material(material) if context.settings["in_training"] else material
-        return given, self.reading.answerer(answer)
+        self.reading = Reading("rag", retrieved.hits, passages, material, context)
+        return self.reading.material(material), self.reading.answerer(answer)
 
     def settle(self, session: Session | None, context: Context) -> None:
         assert session is not None

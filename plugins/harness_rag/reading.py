@@ -9,6 +9,7 @@ import numpy as np
 
 from harness.plugin import AUTO, Answerer, Answers, Context, Example, Material, Passage, Question, Session
 from harness.training import cross_entropy
+from harness_rag.retrieved import Hits
 
 KS = (1, 3, 5, 10)
 READINGS = (0.25, 0.5, 0.75, 1.0)
@@ -21,18 +22,28 @@ Passages = Callable[[Question, int], tuple[Passage, ...]]
 
 
 class Reading:
-    """The part that every context step shares; `context.recall` holds what a kept adaptation chose."""
+    """What every context step shares: attaching, choosing, and telling what retrieval took.
 
-    def __init__(self, step: str, passages: Passages, material: Material, context: Context) -> None:
+    `context.recall` holds what a kept adaptation chose.
+    """
+
+    def __init__(self, step: str, hits: Hits, passages: Passages, material: Material, context: Context) -> None:
         k, reading = context.settings["k"], context.settings["reading"]
         self._step, self._passages, self._validation = step, passages, material.validation
         self._ks = KS if k == AUTO else (k,)
         self._readings = READINGS if reading == AUTO else (reading,)
         self.k = k if k != AUTO else START_K
         self.reading = reading if reading != AUTO else START_READING
+        self._in_training = bool(context.settings["in_training"])
+        retrieved_for = len(material.validation) + (len(material.train) if self._in_training else 0)
+        context.record("retrieval_latency_s", hits.meta["latency_s"])
+        context.record("retrieval_s_per_question", hits.meta["s_per_question"])
+        context.record("retrieval_s_in_adapting", hits.meta["s_per_question"] * retrieved_for)
 
     def material(self, material: Material) -> Material:
-        """Training and validation questions with passages attached."""
+        """Training and validation questions with passages attached, if training shall see them."""
+        if not self._in_training:
+            return material
         return replace(material, train=self._examples(material.train), validation=self._examples(material.validation))
 
     def answerer(self, answer: Answerer) -> Answerer:

@@ -25,7 +25,9 @@ class TorchBackend:
         torch.manual_seed(seed)
         where, on = located(model), device.pick()
         if model.family == "sentence-encoder":
-            session: TorchSession = SentenceSession(SentenceScorer.open(where, kind), model, on)
+            session: TorchSession = SentenceSession(
+                SentenceScorer.open(where, kind, model.pooling or "mean"), model, on
+            )
         elif model.family == "causal":
             session = TorchSession(CausalScorer.open(where, kind), model, on)
         else:

@@ -46,6 +46,14 @@ class CausalScorer(nn.Module):
     def begin(self, question: Question, counter: Counter) -> None:
         """Nothing is added to the model."""
 
+    def room(self, question: Question) -> int:
+        asked = "".join(question.choices)
+        return self._most - len(self.tokenizer(asked, add_special_tokens=False)["input_ids"])
+
+    @property
+    def _most(self) -> int:
+        return min(PROMPT_TOKENS * self.max_tokens, self._positions)
+
     def _prompt(self, question: Question) -> str:
         if not self.tokenizer.chat_template:
             return instruction(question) + ANSWER_PREFIX
@@ -63,7 +71,7 @@ class CausalScorer(nn.Module):
         for question, prompt in zip(questions, prompts, strict=True):
             choices = tuple(tuple(ids[choice]) for choice in question.choices)
             longest = max(map(len, choices))
-            room = max(1, min(PROMPT_TOKENS * self.max_tokens, self._positions) - longest)
+            room = max(1, self._most - longest)
             kept = tuple(prompt[-room:])
             items.append(Item(kept, choices, len(kept) + longest))
         return items

@@ -50,6 +50,9 @@ class EncoderScorer(nn.Module):
     def begin(self, question: Question, counter: Counter) -> None:
         """The head is there from the start."""
 
+    def room(self, question: Question) -> int:
+        return self.max_tokens
+
     def prepare(self, questions: Sequence[Question]) -> list[Item]:
         firsts, seconds, counts = [], [], []
         for question in questions:
@@ -60,7 +63,7 @@ class EncoderScorer(nn.Module):
         found = self.tokenizer(
             firsts,
             seconds or None,
-            truncation="only_first" if seconds else True,
+            truncation=True,
             max_length=self.max_tokens,
             return_token_type_ids=True,
         )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +51,8 @@ class SentenceScorer(nn.Module):
         self.head: nn.Linear | None = None
 
     @classmethod
-    def open(cls, where: Path, kind: Kind) -> SentenceScorer:
-        return cls(load_body(where), AutoTokenizer.from_pretrained(where), _pooling(where), kind)
+    def open(cls, where: Path, kind: Kind, pooling: str) -> SentenceScorer:
+        return cls(load_body(where), AutoTokenizer.from_pretrained(where), pooling, kind)
 
     def begin(self, question: Question, counter: Counter) -> None:
         """Give labels their head before it is first trained or asked."""
@@ -173,7 +172,7 @@ class SentenceSession(TorchSession):
         super().__init__(scorer, card, device)
         self._cache: dict[Ids, np.ndarray] = {}
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         self._cache.clear()
 
     def answer(self, questions: Sequence[Question]) -> Answers:
@@ -182,6 +181,7 @@ class SentenceSession(TorchSession):
         self.scorer.begin(questions[0], self.counter)
         if self.scorer.kind is Kind.CLASSIFICATION:
             return super().answer(questions)
+        questions = [question if question.reading > 0 else replace(question, passages=()) for question in questions]
         scores: list[np.ndarray] = []
         for start in range(0, len(questions), ANSWER_CHUNK):
             scores += self._scores(self.scorer.prepare(questions[start : start + ANSWER_CHUNK]))
@@ -214,9 +214,3 @@ class SentenceSession(TorchSession):
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         with torch.inference_mode():
             return self.scorer.embeddings(texts, self.counter)
-
-
-def _pooling(where: Path) -> str:
-    file = where / "1_Pooling" / "config.json"
-    config = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return "cls" if config.get("pooling_mode_cls_token") else "mean"

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from harness.flops import forward
 from harness.plugin import Answers, Artifact, Epoch, Example, Lora, ModelCard, Question, Recipe, TuneLog, Usage
-from harness.prompts import MAX_TOKENS
+from harness.prompts import MAX_TOKENS, within
 from harness.training import EarlyStopping, Schedule, cross_entropy, training_batches
 from harness_torch import device as devices
 from harness_torch.lora import merged, with_adapters
@@ -49,6 +49,10 @@ class Scorer(Protocol):
         """Add what answering questions like this one needs."""
         ...
 
+    def room(self, question: Question) -> int:
+        """Tokens that it reads of a question and its passages."""
+        ...
+
     def prepare(self, questions: Sequence[Question]) -> list[Any]:
         """Tokens once: items with a `length`."""
         ...
@@ -77,6 +81,7 @@ class TorchSession:
     def answer(self, questions: Sequence[Question]) -> Answers:
         if not questions:
             return Answers(())
+        questions = self._readable(questions)
         items = self.scorer.prepare(questions)
         order = sorted(range(len(items)), key=lambda row: items[row].length)
         scores: list[np.ndarray] = [np.empty(0, np.float32)] * len(items)
@@ -87,6 +92,20 @@ class TorchSession:
                 for row, found in zip(rows, batch, strict=True):
                     scores[row] = found[: len(questions[row].choices)]
         return Answers(tuple(scores), passages_of(questions))
+
+    def _readable(self, questions: Sequence[Question]) -> list[Question]:
+        """Without the passages that would be cut whole: they count as read nowhere."""
+        lengths: dict[str, int] = {}
+
+        def tokens(text: str) -> int:
+            if text not in lengths:
+                lengths[text] = len(self.scorer.tokenizer(text, add_special_tokens=False)["input_ids"])
+            return lengths[text]
+
+        return [
+            within(question, self.scorer.room(question), tokens) if question.passages else question
+            for question in questions
+        ]
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         with torch.inference_mode():
@@ -107,14 +126,14 @@ class TorchSession:
     ) -> TuneLog:
         torch.manual_seed(recipe.seed)
         self._cut_at(recipe.max_tokens)
-        self._forget()
+        self.forget()
         self.scorer.begin(train[0].question, self.counter)
         if isinstance(recipe.trainable, Lora):
             self.scorer.model = with_adapters(self.scorer.model, recipe.trainable)
         log = self._train(train, validation, recipe, on_progress)
         if isinstance(recipe.trainable, Lora):
             self.scorer.model = merged(self.scorer.model)
-        self._forget()
+        self.forget()
         return log
 
     def _train(
@@ -174,7 +193,7 @@ class TorchSession:
         return {name: p for name, p in self.scorer.named_parameters() if p.requires_grad}
 
     def _validate(self, number: int, train_loss: float, validation: Sequence[Example]) -> Epoch:
-        self._forget()
+        self.forget()
         if not validation:
             return Epoch(number, train_loss, None, None)
         answers = self.answer([example.question for example in validation])
@@ -182,8 +201,8 @@ class TorchSession:
         right = sum(a == b for a, b in zip(answers.chosen, targets, strict=True))
         return Epoch(number, train_loss, cross_entropy(answers.scores, targets), right / len(targets))
 
-    def _forget(self) -> None:
-        """Drop whatever was computed with other weights."""
+    def forget(self) -> None:
+        """Drop whatever was computed before, with these weights or others."""
 
     def save(self, folder: Path) -> Artifact:
         folder.mkdir(parents=True, exist_ok=True)
@@ -200,7 +219,7 @@ class TorchSession:
         self.scorer.restore(weights)
         self._cut_at(max_tokens)
         self.scorer.to(self.device)
-        self._forget()
+        self.forget()
 
     def usage(self) -> Usage:
         used = Usage(

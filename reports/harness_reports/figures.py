@@ -12,6 +12,8 @@ def percent(found: Found) -> str:
     """A value with its interval: `81.4 [78.9, 83.8]`."""
     if found["value"] is None:
         return NOTHING
+    if found["low"] is None or found["high"] is None:
+        return f"{found['value']:.1f}"
     return f"{found['value']:.1f} [{found['low']:.1f}, {found['high']:.1f}]"
 
 
@@ -72,15 +74,19 @@ COLUMNS: tuple[tuple[str, str, Format], ...] = (
 def measured(report: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
     """Title and cells, one per arm as `ordered`: accuracy, then every column in which anything was measured."""
     arms = [arm["measurements"] for arm in ordered(report)]
-    columns = [
-        (title, [form(found[name]) if name in found else NOTHING for found in arms]) for name, title, form in COLUMNS
-    ]
+    columns = [(title, [form(found(each, name)) for each in arms]) for name, title, form in COLUMNS]
     return [columns[0], *((title, cells) for title, cells in columns[1:] if set(cells) - {NOTHING})]
 
 
 def ordered(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Arms by accuracy, best first."""
-    return sorted(report["table"], key=lambda arm: -(arm["measurements"]["accuracy"]["value"] or 0.0))
+    return sorted(report["table"], key=lambda arm: -(found(arm["measurements"], "accuracy")["value"] or 0.0))
+
+
+def found(measurements: Mapping[str, Found], name: str) -> Found:
+    """A measurement, or what stands for one whose measure is not installed."""
+    nothing = {"value": None, "low": None, "high": None, "spread": None, "reason": "no such measure is installed"}
+    return measurements.get(name, nothing)
 
 
 def not_run(report: Mapping[str, Any]) -> list[str]:
@@ -97,7 +103,7 @@ def footnotes(report: Mapping[str, Any]) -> list[str]:
     notes = [
         "accuracy with its 95 % cluster-bootstrap interval; gap = train - test, in points",
         *_when(report, "spread", "seed sd = standard deviation of accuracy between seeds, in points"),
-        "group gap and flips: the same questions asked about different people",
+        *_about_people(report),
     ]
     notes += [
         f"retrieval and answer, {arm['arm']}: {', '.join(f'{outcome} {short(found)} %' for outcome, found in outcomes)}"
@@ -115,6 +121,20 @@ def footnotes(report: Mapping[str, Any]) -> list[str]:
     return notes + [f"{note}: {', '.join(arms)}" for note, arms in noted.items()]
 
 
+def _about_people(report: Mapping[str, Any]) -> list[str]:
+    """What group gap and flips are of, where they were measured."""
+    measured_of = {
+        name: any(found(arm["measurements"], name)["value"] is not None for arm in report["table"])
+        for name in ("group_gap", "flip_rate")
+    }
+    notes = []
+    if measured_of["flip_rate"]:
+        notes.append("flips: questions whose answer changes when they are asked about another person")
+    if measured_of["group_gap"]:
+        notes.append("group gap: largest accuracy difference between groups, in points; above 0 by chance alone")
+    return notes
+
+
 def _outcomes(measurements: Mapping[str, Found]) -> list[tuple[str, Found]]:
     """What became of hits and misses, for arms that read documents."""
     named = [("hit and right", "hit_right"), ("hit but wrong", "hit_wrong"), ("miss but right", "miss_right")]
@@ -125,4 +145,5 @@ def _outcomes(measurements: Mapping[str, Found]) -> list[tuple[str, Found]]:
 
 def _when(report: Mapping[str, Any], field: str, note: str) -> list[str]:
     """A note on what only some reports have."""
-    return [note] if any(arm["measurements"]["accuracy"][field] is not None for arm in report["table"]) else []
+    seen = (found(arm["measurements"], "accuracy")[field] for arm in report["table"])
+    return [note] if any(value is not None for value in seen) else []

@@ -4,15 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.safetext import markdown
-from harness_reports.figures import footnotes, measured, not_run, ordered, percent
+from harness_reports.figures import footnotes, found, measured, not_run, ordered, percent
 
 
 def render(report: Mapping[str, Any]) -> str:
     arms, run = ordered(report), report["run"]
     accuracy, *others = measured(report)
-    tests = [
-        (test, [percent(arm["tests"][test]["accuracy"]) for arm in arms]) for test in (arms[0]["tests"] if arms else ())
-    ]
+    names = arms[0]["tests"] if arms else ()
+    tests = [(name, [percent(found(arm["tests"][name], "accuracy")) for arm in arms]) for name in names]
     columns = [("arm", [arm["arm"] for arm in arms]), accuracy, *tests, *others]
     lines = [f"# {markdown(run['task']['name'])}: run {markdown(run['id'])}", ""]
     lines += [_row([title for title, _ in columns]), "|" + "---|" * len(columns)]

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.safetext import one_line
-from harness_reports.figures import footnotes, measured, not_run, ordered, short
+from harness_reports.figures import footnotes, found, measured, not_run, ordered, short
 
 LEAST_WIDTH = 60
 GUTTER = 2
@@ -43,7 +43,7 @@ def _table(report: Mapping[str, Any], width: int) -> tuple[Table, list[str]]:
     accuracy, *others = measured(report)
     columns: list[Column] = [("arm", [_name(arm, several) for arm in arms]), accuracy]
     for test in arms[0]["tests"] if arms else ():
-        columns.append((f"{test.replace('_', ' ')} %", [short(arm["tests"][test]["accuracy"]) for arm in arms]))
+        columns.append((f"{test.replace('_', ' ')} %", [short(found(arm["tests"][test], "accuracy")) for arm in arms]))
     columns += others
     shown = _fitting(columns, width)
     hidden = [title for title, _ in columns[len(shown) :]]

@@ -63,6 +63,16 @@ def test_a_run_prints_its_table_and_resumes(
     assert (tmp_path / "out.csv").read_text().startswith("arm,")
 
 
+def test_files_in_the_current_folder_are_not_imported(command: Command, tiny: Path, tmp_path: Path) -> None:
+    """A downloaded task's folder must not run code."""
+    for name in ("selectors", "numpy", "sklearn"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    script = Path(sys.executable).with_name("harness")
+    ended = command("run", "--task", tiny, "--strategy", "tfidf", program=[str(script)])
+    assert ended.returncode == 0, ended.stderr
+    assert not (tmp_path / "ran").exists()
+
+
 def test_a_failed_cell_is_exit_3(command: Command, tiny: Path) -> None:
     ended = command("run", "--task", tiny, "--strategy", "base,raises", "--backend", "fake")
     assert ended.returncode == 3
@@ -97,6 +107,10 @@ def test_nothing_that_could_run_is_exit_1(here: Callable[..., Ended], tiny: Path
         (["run", "--task", "TINY", "--set", "full.rate=1"], "unknown setting 'full.rate'"),
         (["run", "--task", "TINY", "--seeds", "0,0"], "--seeds must be different whole numbers from 0, such as 0,1,2"),
         (["run", "--task", "TINY", "--strategy", "full+lora"], "strategy 'full+lora' tunes the weights twice"),
+        (["run", "--task", "TINY", "--strategy", "fewshot+rag"], "strategy 'fewshot+rag' gives context twice"),
+        (["run", "--task", "TINY", "--strategy", "rag:k"], "'k' must be NAME=VALUE, such as rag:retriever=bm25"),
+        (["run", "--task", "TINY", "--strategy", ""], "--strategy names nothing; leave it out for all"),
+        (["run", "--task", "TINY", "--time-limit", "nan"], "--time-limit nan must be a number of seconds above 0"),
         (["run", "--task", "TINY", "--limit", "0"], "--limit 0 must be at least 1"),
         (["report", "--format", "pdf"], "unknown format 'pdf'"),
         (["report"], "no store at .harness; start a run with harness run"),

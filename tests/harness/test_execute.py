@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 
 import harness
+from harness.checks import InvalidAnswers, checked
 from harness.contracts import Event
+from harness.errors import HarnessError, StoreError
 from harness.processes import LocalProcesses
-from harness.registry import Registry
+from harness.registry import Registry, load_registry
+from harness.report import build_report
 from harness.store import Store
+from harness.types import Answers, Epoch, Question, Text
+from harness.worker import CellContext, Channel
 
 STRATEGIES = ("base", "full")
 
@@ -45,11 +52,10 @@ def run(registry: Registry, tiny: Path, workers: LocalProcesses) -> Runs:
         finished = harness.run(
             tiny,
             strategies=strategies or STRATEGIES,
-            backends=["fake"],
             store=store,
             registry=registry,
             listeners=[heard],
-            **{"executor": workers, **more},
+            **{"executor": workers, "backends": ["fake"], **more},
         )
         return dict(finished.report), heard
 
@@ -121,6 +127,41 @@ def test_misbehaviour_is_one_typed_cell_and_changes_no_other(run: Runs, tmp_path
     assert psutil.Process().children(recursive=True) == before, "its processes ended with it"
 
 
+def test_a_hanging_cell_holds_up_no_other(run: Runs, tmp_path: Path) -> None:
+    report, heard = run(tmp_path / "store", "hangs", "slow", "base", jobs=3, time_limit_s=2.5, seeds=(0, 1))
+    assert {cell["status"] for cell in report["cells"] if not cell["arm"].startswith("hangs")} == {"done"}
+    assert states(report)["hangs"][0] == "timeout"
+    ends = [event.data["arm"] for event in heard if event.name == "cell.ended"]
+    assert ends[-1] == "hangs@fake:words"
+
+
+def test_a_framework_that_hangs_on_import_is_a_timeout(run: Runs, tmp_path: Path) -> None:
+    report, _ = run(tmp_path / "store", "base", backends=["stuck", "fake"], time_limit_s=2.0, executor=None)
+    assert {cell["arm"]: cell["status"] for cell in report["cells"]} == {
+        "base@stuck:words": "timeout",
+        "base@fake:words": "done",
+    }
+
+
+def test_a_framework_that_breaks_on_import_breaks_only_what_needs_it(run: Runs, tmp_path: Path) -> None:
+    report, _ = run(tmp_path / "store", "base", backends=["cracked"], executor=None)
+    assert report["cells"][0]["status"] == "done", "the fake backend does not need what it preloads"
+
+
+def test_a_cell_whose_training_diverged_says_so() -> None:
+    context = CellContext({}, 0, Channel(socket.socketpair()[0]), {}, {}, None, None)
+    with pytest.raises(
+        HarnessError, match="training diverged: the loss of epoch 2 is no number; lower the learning rate"
+    ):
+        context.progress(Epoch(2, float("nan"), None, None))
+
+
+def test_scores_are_checked_as_they_are_stored() -> None:
+    question = Question("q", (Text("which?"),), ("a", "b"))
+    with pytest.raises(InvalidAnswers, match="not finite"):
+        checked([question], Answers((np.array([1e300, 1e301]),)))  # type: ignore[arg-type]
+
+
 def test_a_failed_cell_runs_again(run: Runs, tmp_path: Path) -> None:
     run(tmp_path / "store", "raises", "base")
     _, heard = run(tmp_path / "store", "raises", "base")
@@ -174,6 +215,9 @@ def test_a_kept_adaptation_is_asked_a_new_set_without_training(run: Runs, tiny: 
     assert [log["remembered"] for log in logs if "remembered" in log] == ["learnt once"]
     for before, after in zip(first["table"], second["table"], strict=True):
         assert after["measurements"]["train_s"] == before["measurements"]["train_s"]
+        assert after["measurements"]["predict_s"] != before["measurements"]["predict_s"], (
+            "of the set that was asked now"
+        )
         assert after["measurements"]["accuracy"]["n"] == before["measurements"]["accuracy"]["n"] - 1
 
 
@@ -182,6 +226,27 @@ def test_without_keep_a_new_set_means_training_again(run: Runs, tiny: Path, tmp_
     _change_test_set(tiny)
     _, heard = run(tmp_path / "store", "full")
     assert heard.epochs() > 0
+
+
+def test_keeping_what_was_not_kept_makes_it_again(run: Runs, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    run(store, "base", "full")
+    _, heard = run(store, "base", "full", keep="best")
+    assert heard.ran() == ["base@fake:words", "full@fake:words"]
+    assert len(list((store / "artifacts").iterdir())) == 1
+    _, heard = run(store, "base", "full", keep="best")
+    assert heard.ran() == [], "what was dropped for a better one is not made again"
+
+
+def test_a_report_is_of_its_own_run(run: Runs, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    first, _ = run(store, "full")
+    failed = {"status": "failed", "reason": "later", "usage": {}, "log": {}, "contended": False}
+    Store(store).append("cell", first["cells"][0]["key"], "a later run", failed)
+    again = build_report(Store(store), load_registry(), first["run"]["id"])
+    assert again["table"] == first["table"]
+    _, heard = run(store, "full")
+    assert heard.ran() == [], "what was once done is still done"
 
 
 def test_a_kept_adaptation_moves_with_its_store(run: Runs, tiny: Path, tmp_path: Path) -> None:
@@ -211,11 +276,17 @@ def test_keep_best_leaves_one(run: Runs, tmp_path: Path) -> None:
     assert best["arm"] == "full@fake:words"
 
 
-def test_damaged_answers_are_never_shown_and_run_again(run: Runs, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", [lambda found: found[:-20], lambda found: bytes([found[0] ^ 1]) + found[1:]])
+def test_damaged_parts_are_never_believed_and_made_again(
+    run: Runs, tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    """Questions and answers alike, cut short or with one bit changed."""
     store = tmp_path / "store"
     first, _ = run(store, "base")
     for part in store.glob("parts/*/*.arrow"):
-        part.write_bytes(part.read_bytes()[:-20])
+        part.write_bytes(damage(part.read_bytes()))
+    with pytest.raises(StoreError, match="damaged in the store; run the same command again"):
+        build_report(Store(store), load_registry())
     second, heard = run(store, "base")
     assert heard.ran() == ["base@fake:words"]
     assert figures(first) == figures(second)
@@ -251,8 +322,6 @@ def test_the_frame_has_one_row_per_arm_set_and_measure(
 
 
 def test_a_moved_store_still_reports(run: Runs, registry: Registry, tmp_path: Path) -> None:
-    from harness.report import build_report
-
     first, _ = run(tmp_path / "store", "base")
     shutil.move(tmp_path / "store", tmp_path / "elsewhere")
     assert json.dumps(build_report(Store(tmp_path / "elsewhere"), registry)["table"]) == json.dumps(first["table"])

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
@@ -77,6 +78,67 @@ def test_broken_entry_points_are_isolated(monkeypatch: pytest.MonkeyPatch) -> No
     assert "plugin API 99" in problems["old"]
     assert problems["good"] == ""
     assert list(registry.tasks.specs) == ["fine"]
+
+
+class WrongArguments:
+    @hookimpl
+    def harness_event(self, evnt: object) -> None:
+        """Misspells its argument."""
+
+
+class WrongSpecs:
+    @hookimpl
+    def harness_tasks(self) -> list[str]:
+        return ["no spec"]
+
+
+class BadPrices:
+    @hookimpl
+    def harness_prices(self) -> list[str]:
+        raise RuntimeError("no prices today")
+
+
+def test_what_a_plugin_gets_wrong_is_one_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = "tests_wrong_plugins"
+    holder = type(sys)(module)
+    holder.arguments, holder.specs, holder.prices = WrongArguments(), WrongSpecs(), BadPrices()  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module, holder)
+    named = {"arguments": "arguments", "prices": "prices", "specs": "specs", "twice": "specs"}
+    entries = [metadata.EntryPoint(name, f"{module}:{value}", "harness") for name, value in named.items()]
+    monkeypatch.setattr(metadata, "entry_points", lambda group: entries)
+    registry = load_registry()
+    problems = {plugin.name: plugin.problem or "" for plugin in registry.plugins}
+    assert "with other arguments" in problems["arguments"]
+    assert "no prices today" in problems["prices"]
+    assert "must return TaskSpecs, not str" in problems["specs"]
+    assert "is loaded already as 'specs'" in problems["twice"]
+    assert registry.prices() == []
+
+
+def test_a_plugin_that_exits_on_import_is_listed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "tests_exiting_plugin.py").write_text("raise SystemExit('no licence')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(
+        metadata, "entry_points", lambda group: [metadata.EntryPoint("exits", "tests_exiting_plugin", "harness")]
+    )
+    (plugin,) = load_registry().plugins
+    assert "no licence" in (plugin.problem or "")
+
+
+def test_any_file_of_a_plugins_package_changes_its_hash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    package = tmp_path / "tests_hashed"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "hooks.py").write_text("")
+    (package / "steps.py").write_text("A = 1")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(
+        metadata, "entry_points", lambda group: [metadata.EntryPoint("hashed", "tests_hashed.hooks", "harness")]
+    )
+    before = load_registry().source_of("hashed")
+    (package / "steps.py").write_text("A = 2")
+    assert before
+    assert load_registry().source_of("hashed") != before
 
 
 def test_an_unknown_name_suggests_the_nearest() -> None:

@@ -10,11 +10,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import harness
+from harness.plugin import Measurement, MeasureSpec, hookimpl
 from harness.processes import LocalProcesses
 from harness.registry import Registry, load_registry
+from harness.report import build_report
+from harness.store import Store
 from harness.testing import tiny_task
 
 MEASURES = {
@@ -42,8 +46,14 @@ FIELDS = {"value", "low", "high", "n", "unit", "better", "basis", "reason", "spr
 
 
 @pytest.fixture(scope="module")
+def stores() -> dict[str, Path]:
+    """Where the runs of this module are kept."""
+    return {}
+
+
+@pytest.fixture(scope="module")
 def made(
-    stranger: Path, workers: LocalProcesses, tmp_path_factory: pytest.TempPathFactory
+    stranger: Path, workers: LocalProcesses, stores: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Mapping[str, Any]]:
     """One run for all: a task whose texts are rotten, strategies of which one fails."""
     with pytest.MonkeyPatch.context() as patch:
@@ -61,6 +71,7 @@ def made(
             registry=load_registry(),
             executor=workers,
         )
+        stores[finished.id] = folder / "store"
         yield json.loads(json.dumps(finished.report, allow_nan=False))
 
 
@@ -108,7 +119,7 @@ def test_text_of_a_task_is_inert(registry: Registry, made: Mapping[str, Any], fo
     assert "\u202e" not in text
     if format == "csv":
         for line in csv.reader(io.StringIO(text)):
-            assert not any(cell.startswith(("=", "+", "@", "\t", "\r")) for cell in line)
+            assert not any(cell.lstrip().startswith(("=", "+", "@", "\t", "\r")) for cell in line)
     if format == "markdown":
         assert "<script>" not in text
 
@@ -146,3 +157,34 @@ def test_a_report_without_any_arm_is_still_a_report(registry: Registry, made: Ma
     empty = {**made, "table": []}
     for format in registry.reporters.specs:
         assert registry.reporters.get(format).render(empty)
+
+
+class Odd:
+    """Measures that return what no report can hold."""
+
+    @hookimpl
+    def harness_measures(self) -> list[MeasureSpec]:
+        def spec(name: str, returned: Any) -> MeasureSpec:
+            return MeasureSpec(name, "", lambda evidence: returned)
+
+        numpy_number = Measurement(np.float32(1.5))  # type: ignore[arg-type]
+        return [spec("nan", Measurement(float("nan"))), spec("numpy", numpy_number), spec("none", None)]
+
+
+def test_an_odd_measure_does_not_take_the_report_with_it(made: Mapping[str, Any], stores: dict[str, Path]) -> None:
+    registry = load_registry([("odd", Odd())])
+    report = build_report(Store(stores[made["run"]["id"]]), registry)
+    found = report["table"][0]["measurements"]
+    assert found["nan"]["value"] is None
+    assert found["nan"]["reason"] == "the result is no number"
+    assert found["numpy"]["value"] == 1.5
+    assert "not a Measurement" in found["none"]["reason"]
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+
+
+def test_a_report_without_measures_is_still_a_report(registry: Registry, made: Mapping[str, Any]) -> None:
+    bare = copy.deepcopy(dict(made))
+    for arm in bare["table"]:
+        arm["measurements"], arm["tests"] = {}, {name: {} for name in arm["tests"]}
+    for format in registry.reporters.specs:
+        assert registry.reporters.get(format).render(bare)

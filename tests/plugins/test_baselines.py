@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from harness.errors import HarnessError
 from harness.testing import FakeSession
 from harness.types import Answers, Example, Kind, Material, Question, Text
 from harness_baselines.majority import Majority
@@ -86,6 +88,20 @@ def test_the_probes_arrays_are_the_pipelines_function() -> None:
     features, targets = random.normal(size=(90, 5)) * 3 + 1, random.integers(3, size=90)
     pipeline = make_pipeline(StandardScaler(), LogisticRegression()).fit(features, targets)
     np.testing.assert_allclose(Linear.of(pipeline).log_odds(features), pipeline.decision_function(features), atol=1e-9)
+
+
+def test_training_rows_of_one_label_are_learnt_too() -> None:
+    full, session = classification(), FakeSession(0)
+    material = Material(full.kind, LABELS, full.train[::2], full.validation, ())
+    for step, answers in ((Tfidf(), refuse), (Probe(), session.answer)):
+        _, answer = step.apply(session, material, answers, GivenContext({"c": "auto"}))
+        assert set(answer(asked()).chosen) == {LABELS.index("card")}
+
+
+def test_texts_without_a_word_are_one_line() -> None:
+    rows = tuple(Example(Question(str(n), (Text("?!"),), LABELS), n % 2, str(n)) for n in range(4))
+    with pytest.raises(HarnessError, match="nothing that tfidf could learn"):
+        Tfidf().apply(None, Material(Kind.CLASSIFICATION, LABELS, rows, (), ()), refuse, GivenContext())
 
 
 def test_a_given_strength_is_not_chosen_again() -> None:

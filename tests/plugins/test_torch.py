@@ -72,7 +72,9 @@ def scores(session: Any, rows: tuple[Example, ...]) -> np.ndarray:
 
 def test_the_default_model_is_verified() -> None:
     card = describe("all-MiniLM-L6-v2")
-    assert card.revision == DEFAULT_SHA256
+    assert card.revision != DEFAULT_SHA256, "the tokenizer and the configuration belong to it"
+    assert card.pooling == "mean"
+    assert card.architecture == "bert"
     assert (card.family, card.hidden, card.layers) == ("sentence-encoder", 384, 6)
     assert card.parameters == 22_713_216
     assert card.embedding_parameters == (30522 + 512 + 2) * 384, "words, positions, segments"
@@ -83,6 +85,75 @@ def test_a_changed_default_model_is_refused(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("harness.models._packaged", lambda: tmp_path)
     with pytest.raises(ModelError, match=r"has sha256 [0-9a-f]{64}, not 53aa5117"):
         describe("all-MiniLM-L6-v2")
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("1_Pooling/config.json", '{"pooling_mode": "cls"}'),
+        ("1_Pooling/config.json", '{"pooling_mode_cls_token": true}'),
+        ("config.json", None),
+        ("tokenizer_config.json", None),
+    ],
+)
+def test_every_file_that_is_read_is_in_the_revision(tmp_path: Path, file: str, content: str | None) -> None:
+    checkpoints.sentence_encoder(tmp_path)
+    before = describe(str(tmp_path))
+    text = (tmp_path / file).read_text()
+    (tmp_path / file).write_text(content or text.replace("{", '{"unused": 1, ', 1))
+    after = describe(str(tmp_path))
+    assert after.revision != before.revision
+    assert (before.pooling, after.pooling) == ("mean", "cls" if content else "mean")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "told"),
+    [
+        ("1_Pooling/config.json", '{"pooling_mode": "max"}', "pooling max is not supported"),
+        ("1_Pooling/config.json", '{"pooling_mode_mean_tokens": true, "pooling_mode_max_tokens": true}', "is not supp"),
+        ("modules.json", '[{"type": "sentence_transformers.models.Dense"}]', "a module 'Dense' is not supported"),
+        ("modules.json", "[" * 100_000, "is not JSON"),
+        ("config.json", '{"hidden_size": null, "num_hidden_layers": 2}', "are not whole numbers"),
+        ("config.json", '{"hidden_size": 8, "num_hidden_layers": 2, "architectures": [1]}', None),
+        ("config.json", "[]", "is not what such a file holds"),
+    ],
+)
+def test_odd_files_are_one_line(tmp_path: Path, file: str, content: str, told: str | None) -> None:
+    checkpoints.sentence_encoder(tmp_path)
+    (tmp_path / file).write_text(content)
+    if told is None:
+        assert describe(str(tmp_path)).family == "sentence-encoder"
+        return
+    with pytest.raises(ModelError, match=told):
+        describe(str(tmp_path))
+
+
+def test_a_tied_embedding_is_multiplied_by_and_counted(tmp_path: Path) -> None:
+    card = describe(str(checkpoints.causal(tmp_path)))
+    assert card.embedding_parameters == 0
+
+
+def test_adapters_are_offered_where_they_can_be_put(tmp_path: Path) -> None:
+    from harness_torch.capabilities import offers
+
+    folder = checkpoints.encoder(tmp_path)
+    assert "tune:lora:choice" in offers(describe(str(folder)))
+    config = (folder / "config.json").read_text()
+    (folder / "config.json").write_text(config.replace('"model_type": "bert"', '"model_type": "unheard-of"'))
+    assert "tune:lora:choice" not in offers(describe(str(folder)))
+
+
+def test_passages_beyond_what_is_read_are_not_named(checkpoint: Path, rows: tuple[Example, ...]) -> None:
+    from dataclasses import replace
+
+    session = opened(checkpoint)
+    passages = tuple(Passage(f"p{n}", "owls are active at night " * 30) for n in range(20))
+    question = replace(rows[0].question, passages=passages, reading=1.0)
+    (read,) = session.answer([question]).passages
+    everything = tuple(passage.document_id for passage in passages)
+    assert read == (everything if session.card.family == "sentence-encoder" else everything[: len(read)])
+    assert len(read) == 20 or 0 < len(read) < 10
+    assert session.answer([replace(question, reading=0.0)]).passages == ()
 
 
 def test_families_are_told_from_files(checkpoint: Path) -> None:

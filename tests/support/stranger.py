@@ -24,7 +24,11 @@ from harness.testing import fake_spec
 
 @hookimpl
 def harness_backends() -> Iterable[BackendSpec]:
-    return [fake_spec()]
+    return [
+        fake_spec(),
+        fake_spec("stuck", preload=("stranger_hangs",)),
+        fake_spec("cracked", preload=("stranger_breaks",)),
+    ]
 
 
 def _raises(*_: Any) -> Any:

@@ -45,7 +45,8 @@ def group_gap(evidence: Evidence) -> Measurement:
 
         def gap(weights: np.ndarray, sums: list[tuple[np.ndarray, np.ndarray]] = sums) -> np.ndarray:
             rates = np.array([ratio(weights @ above, weights @ below) for above, below in sums])
-            return 100 * (np.nanmax(rates, axis=0) - np.nanmin(rates, axis=0))
+            # A resample without one of the groups says nothing of their difference: nan, which `interval` leaves out.
+            return 100 * (rates.max(axis=0) - rates.min(axis=0))
 
         value = float(gap(np.ones((1, clusters.count)))[0])
         if widest is None or value > (widest.value or 0.0):
@@ -57,8 +58,10 @@ def group_gap(evidence: Evidence) -> Measurement:
 def flip_rate(evidence: Evidence) -> Measurement:
     """Share of twin sets (one question, several people) whose answers are not all the same, in percent."""
     asked = _asked(evidence)
-    if asked is None or "twins" not in evidence.task:
+    if "twins" not in evidence.task:
         return not_measured("the task has no twins", "%", "lower")
+    if asked is None:
+        return not_measured("not asked", "%", "lower")
     twins: dict[str, list[int]] = defaultdict(list)
     for number, row in enumerate(asked.rows):
         if row.twin is not None:

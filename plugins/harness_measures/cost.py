@@ -1,6 +1,7 @@
 """Seconds, bytes, and what training would cost on one named GPU."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -111,6 +112,7 @@ def _projected(evidence: Evidence, unit: str, of_hours: Callable[[float], float]
         "lower",
         Basis.PROJECTED,
         f"from counted FLOPs on one {GPU} at {GPU_UTILISATION:.0%} of {GPU_PEAK_FLOPS / 1e12:.0f} TFLOP/s",
+        project(measured.spread),
     )
 
 
@@ -121,11 +123,12 @@ def gpu_hours(evidence: Evidence) -> Measurement:
 
 def train_usd(evidence: Evidence) -> Measurement:
     """gpu_hours × the dated price of an hour."""
-    price = next((price for price in evidence.prices if GPU in price.item and price.unit == "hour"), None)
+    prices = [price for price in evidence.prices if GPU in price.item and price.unit == "hour"]
+    price = max(prices, key=lambda price: price.valid_from, default=None)
     if price is None:
         return not_measured(f"no price is known for {GPU}", "USD", "lower")
     found = _projected(evidence, "USD", lambda hours: hours * price.usd)
     if found.value is None:
         return found
     dated = f"{found.reason}, {price.provider} {price.item} {price.region} at {price.usd} USD/h of {price.valid_from}"
-    return Measurement(found.value, found.low, found.high, found.n, "USD", "lower", Basis.PROJECTED, dated)
+    return replace(found, reason=dated)

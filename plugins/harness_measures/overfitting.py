@@ -1,10 +1,12 @@
 """How much better the arm does on what it was trained on."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from harness.evidence import Evidence
 from harness.stats import encode, interval, ratio, resampled
-from harness.types import Measurement, not_measured
+from harness.types import Measurement, Row, not_measured
 
 SEED = 17
 
@@ -19,7 +21,8 @@ def overfit_gap(evidence: Evidence) -> Measurement:
     if not seen.answered:
         return not_measured("no training rows were asked", "points", "lower")
     train, test = encode([row.cluster for row in seen.rows], [row.cluster for row in evidence.rows])
-    train_kept, test_kept = np.unique(train.codes), np.unique(test.codes)
+    # Drawn by name, so that the order of rows decides nothing.
+    train_kept, test_kept = _by_name(seen.rows, train.codes), _by_name(evidence.rows, test.codes)
     equal = min(len(train_kept), len(test_kept))
     generator = np.random.default_rng(SEED)
     in_train = np.isin(train.codes, generator.permutation(train_kept)[:equal])
@@ -35,3 +38,9 @@ def overfit_gap(evidence: Evidence) -> Measurement:
     low, high = interval(resampled(train.count, gap))
     value = float(gap(np.ones((1, train.count)))[0])
     return Measurement(value, low, high, int(in_train.sum() + in_test.sum()), "points", "lower")
+
+
+def _by_name(rows: Sequence[Row], codes: np.ndarray) -> np.ndarray:
+    """Numbers of the clusters, in the order of their names."""
+    numbers = {row.cluster: int(code) for row, code in zip(rows, codes, strict=True)}
+    return np.array([numbers[name] for name in sorted(numbers)])

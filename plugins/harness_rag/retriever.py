@@ -33,14 +33,15 @@ _PASSAGES = pa.schema([("document", pa.int32()), ("start", pa.int32()), ("end", 
 
 def make(folder: Path, given: AssetInput, settings: Mapping[str, Any], phase: Phase) -> None:
     """Passages of the documents for every question: retrieved, or as a control told by the evidence."""
-    spans = list(split(given.documents))
-    texts = [titled(given.documents[span.document], span) for span in spans]
-    _write_spans(folder / PASSAGES, spans)
+    with phase("index", _nothing_read):
+        spans = list(split(given.documents))
+        texts = [titled(given.documents[span.document], span) for span in spans]
+        _write_spans(folder / PASSAGES, spans)
     if settings["passages"] == "retrieved":
         _retrieve(folder, texts, given.texts, settings, KEPT, phase)
         return
     told = _Told(given, spans, settings["passages"])
-    with phase("retrieve", Usage):
+    with phase("retrieve", _nothing_read):
         _write_hits(folder / HITS, given.texts, told)
     _write_meta(folder, {"index": settings["passages"], "passages": len(texts), "s_per_question": 0, "latency_s": []})
 

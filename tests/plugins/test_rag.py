@@ -204,7 +204,7 @@ def test_retrieval_by_words_loads_no_model(tmp_path: Path) -> None:
     phase, names = spent()
     settings = {"encoder": "no such model", "retriever": "bm25", "passages": "retrieved"}
     make(tmp_path, AssetInput(LAW, ASKED), settings, phase)
-    assert names == ["index", "retrieve", "latency"]
+    assert list(dict.fromkeys(names)) == ["index", "retrieve", "latency"]
     found = open_retrieved(tmp_path)
     assert [p.document_id for p in found.passages(ASKED[1], 1, LAW)] == ["lease"]
     assert found.passages("zzz", 3, LAW) == ()

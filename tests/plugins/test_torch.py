@@ -159,7 +159,7 @@ def test_passages_beyond_what_is_read_are_not_named(checkpoint: Path, rows: tupl
 def test_families_are_told_from_files(checkpoint: Path) -> None:
     card = describe(str(checkpoint))
     assert checkpoint.name.startswith(card.family)
-    assert card.parameters > card.embedding_parameters > 0
+    assert card.parameters > card.embedding_parameters >= 0
 
 
 def test_a_hub_snapshot_in_the_cache_is_found_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,18 +16,22 @@ FILE = Path("harness.toml")
 def read_defaults(group: click.Group, file: Path = FILE) -> dict[str, Any]:
     """Click's default map: command -> parameter -> value; raises `UsageError` for a name that is none."""
     try:
-        sections = tomllib.loads(file.read_text(encoding="utf-8"))
+        sections = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file}: cannot be read: {error}") from None
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise UsageError(f"{file}: not TOML: nested too deeply") from None
+    except ValueError as error:  # of tomllib, and of int() for a number of thousands of digits
         raise UsageError(f"{file}: not TOML: {error}") from None
     defaults = {}
     for section, values in sections.items():
         command = group.commands.get(section)
-        if command is None or not isinstance(values, dict):
+        if command is None:
             raise UsageError(f"{file}: {unknown('section', section, group.commands)}")
+        if not isinstance(values, dict):
+            raise UsageError(f"{file}: [{section}] must be a table")
         defaults[section] = _parameters(command, section, values, file)
     return defaults
 
@@ -47,7 +51,11 @@ def _parameters(command: click.Command, section: str, values: dict[str, Any], fi
         option = options[name]
         if option.multiple and isinstance(value, dict):
             value = [f"{key}={each}" for key, each in _flat(value)]
-        elif isinstance(value, list) and not option.multiple:
+        elif isinstance(value, dict):
+            raise UsageError(f"{file}: [{section}]: {name} must be a value, not a table")
+        elif option.multiple:  # click would take a text for a list of its letters
+            value = [str(each) for each in value] if isinstance(value, list) else [str(value)]
+        elif isinstance(value, list):
             value = ",".join(map(str, value))
         found[str(option.name)] = value
     return found

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from harness.cli.inventory import json_option, show
 from harness.find import task_path
 from harness.registry import load_registry
+from harness.types import Kind
+
+if TYPE_CHECKING:
+    from harness.quality import Finding
+    from harness.types import QuestionSet
 
 
 @click.group()
@@ -26,23 +34,44 @@ def list_tasks(as_json: bool) -> None:
 @task.command()
 @click.argument("name")
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False, exists=True), help="Where its data lies.")
+@click.option("--no-encoder", is_flag=True, help="Leave out what only vectors show; loads no model.")
 @json_option
-def check(name: str, data: Path | None, as_json: bool) -> None:
-    """Read a task whole and say what it holds; every fault with file and line, exit 2."""
+def check(name: str, data: Path | None, no_encoder: bool, as_json: bool) -> None:
+    """Read a task whole and say what it holds, and whether answers can be had without the questions.
+
+    Every fault is told with file and line, exit 2; a finding is told with its figures, exit 0.
+    """
+    from harness.quality import check as look
+    from harness.quality.embedding import encoder
     from harness.taskfile import load_task
 
-    found = load_task(task_path(load_registry(), name), data)
+    registry = load_registry()
+    found = load_task(task_path(registry, name), data)
+    embed = None if no_encoder or found.kind is not Kind.CHOICE else encoder(registry)
+    if embed is not None:
+        click.echo("embedding choices and documents", err=True)
+    findings = look(found, embed)
     splits = {"train": found.train, "validation": found.validation, **found.question_sets}
-    show(
-        (
-            {
-                "set": split,
-                "questions": len(rows),
-                "clusters": len({row.cluster for row in rows.rows}),
-                "choices": "-".join(map(str, sorted({len(row.question.choices) for row in rows.rows}))),
-            }
-            for split, rows in splits.items()
-            if rows is not None
-        ),
-        as_json,
-    )
+    sizes = [_size(split, rows) for split, rows in splits.items() if rows is not None]
+    if as_json:
+        document = {"task": found.name, "sets": sizes, "findings": [asdict(finding) for finding in findings]}
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        return
+    show(sizes, False)
+    click.echo()
+    show((_row(finding) for finding in findings), False)
+
+
+def _size(split: str, rows: QuestionSet) -> dict[str, object]:
+    return {
+        "set": split,
+        "questions": len(rows),
+        "clusters": len({row.cluster for row in rows.rows}),
+        "choices": "-".join(map(str, sorted({len(row.question.choices) for row in rows.rows}))),
+    }
+
+
+def _row(finding: Finding) -> dict[str, object]:
+    examples = f" ({'; '.join(finding.examples)})" if finding.examples else ""
+    told = f"{finding.told}{examples}"
+    return {"severity": finding.severity, "check": finding.check, "where": finding.where, "found": told}

@@ -1,4 +1,4 @@
-"""Data files -> records with their place (`file:line`), for JSONL, CSV, TSV and Parquet.
+"""Data files -> tables of records with their place (`file:line`), for JSONL, CSV, TSV and Parquet.
 
 A fault never stops the reading: it is collected, so that one look shows everything that is wrong.
 """
@@ -9,12 +9,16 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SUFFIXES = (".jsonl", ".csv", ".tsv", ".parquet")
+from harness.kinds import shown, what
+
+SEPARATED = (".csv", ".tsv")
+SUFFIXES = (".jsonl", *SEPARATED, ".parquet")
 MAX_LINE_CHARS = 1_000_000
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -23,42 +27,76 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 class Record:
     place: str
     values: dict[str, Any]
+    only_text: bool = False
+    """Whether every value is text because the file has no other type (CSV, TSV)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    file: Path
+    records: tuple[Record, ...]
+    columns: tuple[str, ...]
+    """All that the file has, read or not."""
+    whole: bool
+    """False if anything of the file could not be read: then absence proves nothing."""
+
+    @property
+    def place(self) -> str:
+        return f"{self.file.name}:1"
 
 
 def confined(root: Path, name: str) -> Path:
     """The file `name` below `root`; ValueError for anything that would leave it."""
     if "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
-        raise ValueError(f"{name!r} must be a plain path below {root.name}/ (no '..', not absolute)")
-    path = (root / name).resolve()
-    if not path.is_relative_to(root.resolve()):
-        raise ValueError(f"{name!r} is a link that leaves {root.name}/")
-    if not path.exists():
-        raise ValueError(f"{name!r} does not exist in {root}")
-    if not path.is_file():
-        raise ValueError(f"{name!r} is not a regular file")
+        raise ValueError(f"{shown(name)} must be a plain path below {root.name}/ (no '..', not absolute)")
+    try:
+        path = (root / name).resolve()
+        if not path.is_relative_to(root.resolve()):
+            raise ValueError(f"{shown(name)} is a link that leaves {root.name}/")
+        if not path.exists():
+            raise ValueError(f"{shown(name)} does not exist in {root}")
+        if not path.is_file():
+            raise ValueError(f"{shown(name)} is not a regular file")
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
+        raise ValueError(f"{shown(name)}: {getattr(error, 'strerror', None) or error}") from None
     if path.suffix not in SUFFIXES:
-        raise ValueError(f"{name!r} must end in one of {', '.join(SUFFIXES)}")
+        raise ValueError(f"{shown(name)} must end in one of {', '.join(SUFFIXES)}")
     return path
 
 
-def read(path: Path, columns: Sequence[str], faults: list[str]) -> Iterator[Record]:
-    """Records of one file; `columns` names those of a CSV or TSV without a header line."""
+def read(path: Path, header: Sequence[str], wanted: Collection[str], faults: list[str]) -> Table:
+    """One file whole. `header` names the columns of a CSV or TSV without a header line; of Parquet, which may
+    hold types that nothing here can read, only the columns in `wanted` are read."""
+    before = len(faults)
+    columns: dict[str, None] = {}
+    records = tuple(_records(path, header, wanted, columns, faults))
+    return Table(path, records, tuple(columns), len(faults) == before)
+
+
+def _records(
+    path: Path, header: Sequence[str], wanted: Collection[str], columns: dict[str, None], faults: list[str]
+) -> Iterator[Record]:
     if path.suffix == ".parquet":
-        yield from _parquet(path, faults)
+        yield from _parquet(path, wanted, columns, faults)
         return
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        raw = path.read_bytes()
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        # The position counts from behind a byte order mark, where there is one.
+        line = error.object[: error.start].count(b"\n") + 1
         faults.append(f"{path.name}:{line}: not UTF-8 (byte {error.start}); save the file as UTF-8")
         return
+    except OSError as error:
+        faults.append(f"{path.name}:1: cannot be read: {error.strerror or error}")
+        return
     if path.suffix == ".jsonl":
-        yield from _jsonl(path.name, text, faults)
+        yield from _jsonl(path.name, text, columns, faults)
     else:
-        yield from _separated(path.name, text, "\t" if path.suffix == ".tsv" else ",", columns, faults)
+        yield from _separated(path, text, header, columns, faults)
 
 
-def _jsonl(name: str, text: str, faults: list[str]) -> Iterator[Record]:
+def _jsonl(name: str, text: str, columns: dict[str, None], faults: list[str]) -> Iterator[Record]:
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
@@ -67,20 +105,37 @@ def _jsonl(name: str, text: str, faults: list[str]) -> Iterator[Record]:
             faults.append(f"{place}: line of {len(line):,} characters; at most {MAX_LINE_CHARS:,}")
             continue
         try:
-            values = json.loads(line, parse_constant=_refuse_constant)
+            values = json.loads(line, parse_constant=_refuse_constant, object_pairs_hook=_object)
+            split = _SURROGATE.search(line) is not None and not _is_text(values)
         except (ValueError, RecursionError) as error:
-            faults.append(f"{place}: not JSON: {error}")
+            faults.append(f"{place}: {_json_fault(error)}")
             continue
         if not isinstance(values, dict):
-            faults.append(f"{place}: expected an object, got {type(values).__name__}")
+            faults.append(f"{place}: expected an object, got {what(values)}")
             continue
-        if _SURROGATE.search(line) and not _is_text(values):
+        if split:
             faults.append(f"{place}: holds half of a surrogate pair (\\ud800 to \\udfff), which is no character")
             continue
+        columns.update(dict.fromkeys(values))
         yield Record(place, values)
 
 
-def _is_text(values: dict[str, Any]) -> bool:
+class _Repeated(ValueError):
+    """A key that a JSON object has twice; the last would silently win."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise _Repeated(f"key {shown(_twice(key for key, _ in pairs)[0])} occurs twice in one object")
+    return values
+
+
+def _twice(names: Iterator[str] | Sequence[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
+def _is_text(values: Any) -> bool:
     try:
         json.dumps(values, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -92,33 +147,93 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _separated(name: str, text: str, delimiter: str, columns: Sequence[str], faults: list[str]) -> Iterator[Record]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+def _json_fault(error: Exception) -> str:
+    if isinstance(error, _Repeated):
+        return str(error)
+    if isinstance(error, RecursionError):
+        return "not JSON: nested too deeply"
+    if isinstance(error, json.JSONDecodeError):
+        return f"not JSON: {error.msg} (column {error.colno})"
+    if "int_max_str_digits" in str(error):
+        return "not JSON: a number of more than 4,300 digits"
+    return f"not JSON: {error}"
+
+
+def _separated(
+    path: Path, text: str, columns: Sequence[str], found: dict[str, None], faults: list[str]
+) -> Iterator[Record]:
+    name = path.name
+    lines = io.StringIO(text, newline="")
+    if path.suffix == ".tsv":  # quotes nothing (IANA text/tab-separated-values): its quotes are ordinary characters
+        reader = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE, strict=True)
+    else:
+        reader = csv.reader(lines, strict=True)
     header = list(columns)
+    found.update(dict.fromkeys(header))
+    first = True
+    while True:
+        place = f"{name}:{reader.line_num + 1}"
+        try:
+            cells = _next(reader)
+        except csv.Error as error:
+            ended = "unexpected end of data" in str(error)
+            told = "a quote that opens here is never closed" if ended else f"not CSV: {error}"
+            if "expected after" in told:
+                told += "; inside a quoted cell a quote is written twice"
+            if ended or not header:
+                faults.append(f"{place}: {told}; the rest was not read")
+                return
+            faults.append(f"{place}: {told}")
+            continue
+        if cells is None:
+            return
+        if not cells:
+            continue
+        if first and columns and cells == header:
+            faults.append(f"{place}: the file has a header line; leave out fields.columns")
+        elif not header:
+            header = cells
+            found.update(dict.fromkeys(header))
+            # Spreadsheets leave columns without a name behind; nothing can name them, so nothing can mistake them.
+            if repeated := [column for column in _twice(header) if column]:
+                faults.append(f"{place}: column {shown(repeated[0])} occurs twice; the rest was not read")
+                return
+        elif len(cells) != len(header):
+            faults.append(f"{place}: {len(cells)} fields where {len(header)} belong")
+        else:
+            yield Record(place, dict(zip(header, cells, strict=True)), only_text=True)
+        first = False
+
+
+def _next(reader: Any) -> list[str] | None:
+    """The next record, however long its cells are: the limit is one for the whole process, so it is put back."""
+    before = csv.field_size_limit(MAX_LINE_CHARS)
     try:
-        for cells in reader:
-            if not cells:
-                continue
-            if not header:
-                header = cells
-                continue
-            if len(cells) != len(header):
-                faults.append(f"{name}:{reader.line_num}: {len(cells)} fields where {len(header)} belong")
-                continue
-            yield Record(f"{name}:{reader.line_num}", dict(zip(header, cells, strict=True)))
-    except csv.Error as error:
-        faults.append(f"{name}:{reader.line_num}: {error}")
+        return next(reader, None)
+    finally:
+        csv.field_size_limit(before)
 
 
-def _parquet(path: Path, faults: list[str]) -> Iterator[Record]:
+def _parquet(path: Path, wanted: Collection[str], columns: dict[str, None], faults: list[str]) -> Iterator[Record]:
     import pyarrow
     from pyarrow import parquet
 
     number = 0
     try:
-        for batch in parquet.ParquetFile(path).iter_batches(batch_size=10_000):
-            for values in batch.to_pylist():
-                number += 1
-                yield Record(f"{path.name}:row {number}", values)
-    except (pyarrow.ArrowException, UnicodeDecodeError, OSError) as error:
-        faults.append(f"{path.name}:row {number + 1}: not readable as Parquet: {error}")
+        with parquet.ParquetFile(path) as file:
+            names = list(file.schema_arrow.names)
+            columns.update(dict.fromkeys(names))
+            if repeated := _twice(names):
+                faults.append(f"{path.name}:1: column {shown(repeated[0])} occurs twice")
+                return
+            known = [name for name in names if name in wanted]
+            if not known and file.metadata.num_rows:
+                yield Record(f"{path.name}:row 1", {})  # enough to say which columns are missing
+                return
+            for batch in file.iter_batches(batch_size=10_000, columns=known):
+                for values in batch.to_pylist():
+                    number += 1
+                    yield Record(f"{path.name}:row {number}", values)
+    except (pyarrow.ArrowException, OSError, ValueError, TypeError, OverflowError, LookupError) as error:
+        told = "from here on not readable" if number else "not readable"
+        faults.append(f"{path.name}:row {number + 1}: {told} as Parquet: {error}")

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from harness.errors import TaskFileError
+from harness.errors import unknown
 from harness.keys import digest, digest_all
-from harness.kinds import KINDS, KindSpec, RowFault
+from harness.kinds import KINDS, RowFault, as_label, shown
 from harness.taskfile.across import faults_across
-from harness.taskfile.files import Record, confined, read
-from harness.taskfile.rows import held_out, question_set, read_row
-from harness.taskfile.schema import TaskFile, line_of
-from harness.types import Document, Kind, Row, Task
-
-MAX_FAULTS_PER_FILE = 20
+from harness.taskfile.columns import DOCUMENT, absent, listed, needs
+from harness.taskfile.faults import refuse
+from harness.taskfile.files import Table, confined, read
+from harness.taskfile.header import contradictions, read_header
+from harness.taskfile.rows import Labels, Placed, RowReader, held_out, question_set
+from harness.types import Document, Kind, Task
 
 
 def load_task(path: Path, data: Path | None = None) -> Task:
@@ -27,29 +24,40 @@ def load_task(path: Path, data: Path | None = None) -> Task:
 
 class _Loader:
     def __init__(self, path: Path, data: Path | None) -> None:
-        self.path = path
+        self.header = read_header(path)
+        self.spec = self.header.spec
         self.root = data or path.parent
         self.faults: list[str] = []
 
     def load(self) -> Task:
-        spec = self._header()
-        kind = KINDS[Kind(spec.kind)]
-        files = self._files(spec)
-        self._stop_if_faulty()
+        spec = self.spec
+        for where, fault in contradictions(spec):
+            self.faults.append(f"{self.header.place(*where)}: {fault}")
+        files = self._files()
+        refuse(self.faults)
 
-        records = {name: list(read(file, spec.fields.columns, self.faults)) for name, file in files.items()}
-        documents = self._documents(records.pop("documents", []))
-        labels = self._labels(spec, kind, records)
-        known_documents = {document.id for document in documents} if documents else None
-        rows = {
-            name: self._rows(spec, kind, labels, found, files[name], known_documents, name)
-            for name, found in records.items()
+        wanted = {need.column for need in needs(spec)}
+        tables = {
+            name: read(file, spec.fields.columns, wanted, self.faults)
+            for name, file in files.items()
+            if name != "documents"
         }
-        self.faults += faults_across(spec, records, rows, files)
-        self._stop_if_faulty()
+        documents, known = self._documents(files.get("documents"))
+        unreadable = absent(self.header, tables, self.faults)
+        labels = self._labels(tables, unreadable)
+        placed = {
+            name: self._rows(name, table, RowReader(spec, labels, known, name))
+            for name, table in tables.items()
+            if name not in unreadable
+        }
+        self.faults += faults_across(spec, placed)
+        refuse(self.faults)
 
-        if rows.get("train") and "validation" not in rows:
-            rows["train"], rows["validation"] = held_out(rows["train"])
+        rows = {name: tuple(each.row for each in found) for name, found in placed.items()}
+        if "train" in placed and "validation" not in placed:
+            rows["train"], validation = held_out(placed["train"])
+            if validation:  # else all of train hangs together, and nothing of it can stand apart
+                rows["validation"] = validation
         sets = {name: question_set(name, found) for name, found in rows.items()}
         documents_fingerprint = digest_all((d.id, d.title, d.text) for d in documents)
         return Task(
@@ -58,7 +66,7 @@ class _Loader:
             description=spec.description,
             licence=spec.licence,
             primary=spec.primary,
-            labels=labels,
+            labels=labels.names,
             train=sets.get("train"),
             validation=sets.get("validation"),
             test=sets["test"],
@@ -76,136 +84,80 @@ class _Loader:
             ),
         )
 
-    # -- the TOML itself ---------------------------------------------------------------------------
-
-    def _header(self) -> TaskFile:
-        name = self.path.name
-        try:
-            text = self.path.read_bytes().decode("utf-8-sig")
-        except OSError as error:
-            raise TaskFileError([f"{self.path}: {error.strerror or error}"]) from None
-        except UnicodeDecodeError as error:
-            raise TaskFileError([f"{name}: not UTF-8 (byte {error.start})"]) from None
-        try:
-            raw = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
-            raise TaskFileError([f"{name}: not TOML: {error}"]) from None
-        try:
-            spec = TaskFile.model_validate(raw)
-        except ValidationError as error:
-            for fault in error.errors(include_url=False):
-                where = [str(part) for part in fault["loc"] if part not in ("str", "ExtraTest", "list[str]")]
-                self.faults.append(f"{name}:{line_of(text, where)}: {'.'.join(where)}: {fault['msg']}")
-            self._stop_if_faulty()
-            raise
-        if spec.kind not in KINDS:
-            known = ", ".join(KINDS)
-            self.faults.append(f"{name}:{line_of(text, ['kind'])}: kind {spec.kind!r} is none of {known}")
-        elif spec.kind == Kind.CHOICE and spec.fields.choices is None:
-            self.faults.append(f"{name}:{line_of(text, ['fields'])}: kind 'choice' needs fields.choices")
-        if spec.bias.twins and spec.data.twins is None:
-            self.faults.append(f"{name}:{line_of(text, ['bias', 'twins'])}: bias.twins needs data.twins")
-        reserved = {"train", "validation", "test", "twins", "documents"} & set(spec.data.extra_tests)
-        for clash in sorted(reserved):
-            self.faults.append(f"{name}: extra_tests.{clash}: the name is taken by the task's own set")
-        self._stop_if_faulty()
-        return spec
-
-    def _files(self, spec: TaskFile) -> dict[str, Path]:
-        named = {
-            "train": spec.data.train,
-            "validation": spec.data.validation,
-            "test": spec.data.test,
-            "twins": spec.data.twins,
-            "documents": spec.data.documents,
-        }
-        for name, extra in spec.data.extra_tests.items():
-            named[name] = extra if isinstance(extra, str) else extra.file
-        files = {}
-        for name, file in named.items():
-            if file is None:
-                continue
+    def _files(self) -> dict[str, Path]:
+        files: dict[str, Path] = {}
+        asked: dict[Path, str] = {}
+        for name, file in self.spec.files.items():
+            where = self.spec.key_of(name)
+            key = ".".join(where)
+            place = self.header.place(*where, "file")
             try:
                 files[name] = confined(self.root, file)
-            except (ValueError, OSError) as error:
-                line = line_of(self.path.read_text(encoding="utf-8-sig"), ["data", name])
-                self.faults.append(f"{self.path.name}:{line}: data.{name}: {error}")
+            except ValueError as error:
+                self.faults.append(f"{place}: {key}: {error}")
+                continue
+            first = asked.setdefault(files[name], key)
+            if first != key and name not in ("twins", "documents"):
+                self.faults.append(f"{place}: {key}: {shown(file)} is {first} already; a row lies in one set")
         return files
 
-    # -- the data ----------------------------------------------------------------------------------
-
-    def _documents(self, records: Sequence[Record]) -> tuple[Document, ...]:
+    def _documents(self, file: Path | None) -> tuple[tuple[Document, ...], frozenset[str] | None]:
+        """The documents, and their ids if evidence can be held against them."""
+        if file is None:
+            return (), None
+        before = len(self.faults)
+        table = read(file, (), DOCUMENT, self.faults)
+        if table.whole and not table.records:
+            self.faults.append(f"{table.place}: no documents")
+        missing = [column for column in ("id", "text") if table.records and column not in table.columns]
+        for column in missing:
+            self.faults.append(
+                f"{table.place}: no document has a column {column!r}; its columns are {listed(table.columns)}"
+            )
         documents, seen = [], dict[str, str]()
-        for record in records:
-            values = record.values
-            texts = {key: values.get(key, "") for key in ("id", "text", "title")}
+        for record in () if missing else table.records:
+            texts = {key: "" if record.values.get(key) is None else record.values[key] for key in DOCUMENT}
             wrong = [key for key, value in texts.items() if not isinstance(value, str)]
             wrong += [key for key in ("id", "text") if isinstance(texts[key], str) and not texts[key].strip()]
             if wrong:
                 self.faults.append(f"{record.place}: a document needs text in {', '.join(sorted(set(wrong)))}")
                 continue
             if texts["id"] in seen:
-                self.faults.append(f"{record.place}: id {texts['id']!r} is also on {seen[texts['id']]}")
+                self.faults.append(f"{record.place}: id {shown(texts['id'])} is also on {seen[texts['id']]}")
             seen[texts["id"]] = record.place
             documents.append(Document(**texts))
-        return tuple(documents)
+        return tuple(documents), frozenset(seen) if len(self.faults) == before else None
 
-    def _labels(self, spec: TaskFile, kind: KindSpec, records: Mapping[str, Iterable[Record]]) -> tuple[str, ...]:
-        if not kind.has_labels:
-            return ()
+    def _labels(self, tables: Mapping[str, Table], unreadable: set[str]) -> Labels:
+        spec = self.spec
+        if not KINDS[spec.kind].has_labels:
+            return Labels()
         if spec.labels:
-            return tuple(spec.labels)
-        found = {
-            str(record.values[spec.fields.answer])
-            for name, rows in records.items()
-            if name in {"train", "validation", "test"}
-            for record in rows
-            if record.values.get(spec.fields.answer) not in (None, "")
-        }
-        return tuple(sorted(found))
+            names, learnt_from = tuple(spec.labels), None
+        else:
+            # A label that only a test asks for could not be learnt, and is more often a slip of the pen.
+            sources = ["train", "validation"] if "train" in tables else ["validation", "test"]
+            sources = [name for name in sources if name in tables]
+            learnt_from = "training" if "train" in tables else "test"
+            if unreadable & {*sources} or not all(tables[name].whole and tables[name].records for name in sources):
+                sources = list(tables)  # what is missing may have had them: no second fault for the same cause
+            answers = (record.values.get(spec.fields.answer) for name in sources for record in tables[name].records)
+            names = tuple(sorted({label for label in map(as_label, answers) if label is not None}))
+        positive = spec.bias.positive
+        if positive is not None and positive not in names:
+            self.faults.append(
+                f"{self.header.place('bias', 'positive')}: bias.positive: {unknown('label', positive, names)}"
+            )
+        described = tuple(spec.labels.get(name) or name.replace("_", " ") for name in names)
+        return Labels(names, described, learnt_from)
 
-    def _rows(
-        self,
-        spec: TaskFile,
-        kind: KindSpec,
-        labels: tuple[str, ...],
-        records: Sequence[Record],
-        file: Path,
-        documents: set[str] | None,
-        set_name: str,
-    ) -> tuple[Row, ...]:
-        rows: list[Row] = []
-        places: dict[str, str] = {}
-        described = tuple(spec.labels.get(label) or label.replace("_", " ") for label in labels)
-        before = len(self.faults)
-        for number, record in enumerate(records, 1):
+    def _rows(self, name: str, table: Table, reader: RowReader) -> tuple[Placed, ...]:
+        rows: list[Placed] = []
+        for number, record in enumerate(table.records, 1):
             try:
-                row = read_row(spec, kind, labels, described, record, f"{file.stem}-{number}", documents, set_name)
+                rows.append(reader.read(record, f"{name}-{number}"))
             except RowFault as fault:
                 self.faults.append(f"{record.place}: {fault}")
-                continue
-            if row.question.id in places:
-                first = places[row.question.id]
-                self.faults.append(f"{record.place}: id {row.question.id!r} is also on {first}")
-            places[row.question.id] = record.place
-            rows.append(row)
-        if not records and len(self.faults) == before:
-            self.faults.append(f"{file.name}:1: no rows; a question set cannot be empty")
+        if table.whole and not table.records:
+            self.faults.append(f"{table.place}: no rows; a question set cannot be empty")
         return tuple(rows)
-
-    def _stop_if_faulty(self) -> None:
-        if not self.faults:
-            return
-        shown: list[str] = []
-        counts: dict[str, int] = {}
-        for fault in self.faults:
-            file = fault.split(":", 1)[0]
-            counts[file] = counts.get(file, 0) + 1
-            if counts[file] <= MAX_FAULTS_PER_FILE:
-                shown.append(fault)
-        shown += [
-            f"{file}: {count - MAX_FAULTS_PER_FILE} more faults"
-            for file, count in counts.items()
-            if count > MAX_FAULTS_PER_FILE
-        ]
-        raise TaskFileError(shown)

@@ -1,11 +1,37 @@
-"""The schema of a `task.toml`, and where in its text a key stands."""
+"""The schema of a `task.toml`: its tables and keys, and what their values may be."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from harness.kinds import KINDS, shown
+
+PRIMARY = ("accuracy", "macro_f1")
+
+TEXT, OTHER = "(text)", "(other)"
+"""The branches of a union, by names that are no keys."""
+
+Name = Annotated[str, Field(min_length=1)]
+
+
+def _branch(value: Any) -> str:
+    """Which branch of a union is tried, so that a wrong value is one fault and not one per branch."""
+    return TEXT if isinstance(value, str) else OTHER
+
+
+def _kind(value: str) -> str:
+    if value not in KINDS:
+        raise ValueError(f"kind {shown(value)} is none of {', '.join(KINDS)}")
+    return value
+
+
+def _primary(value: str) -> str:
+    if value not in PRIMARY:
+        raise ValueError(f"primary {shown(value)} is none of {', '.join(PRIMARY)}")
+    return value
 
 
 class _Section(BaseModel):
@@ -13,60 +39,73 @@ class _Section(BaseModel):
 
 
 class ExtraTest(_Section):
-    file: str
-    disjoint_by: str | None = None
+    file: Name
+    disjoint_by: Name | None = None
+
+
+Names = Annotated[
+    Annotated[Name, Tag(TEXT)] | Annotated[list[Name], Field(min_length=1), Tag(OTHER)],
+    Discriminator(_branch),
+]
+ExtraTests = dict[str, Annotated[Annotated[Name, Tag(TEXT)] | Annotated[ExtraTest, Tag(OTHER)], Discriminator(_branch)]]
 
 
 class DataSection(_Section):
-    test: str
-    train: str | None = None
-    validation: str | None = None
-    documents: str | None = None
-    twins: str | None = None
-    extra_tests: dict[str, str | ExtraTest] = Field(default_factory=dict)
+    test: Name
+    train: Name | None = None
+    validation: Name | None = None
+    documents: Name | None = None
+    twins: Name | None = None
+    extra_tests: ExtraTests = Field(default_factory=dict)
 
 
 class FieldsSection(_Section):
-    id: str | None = None
-    question: str | list[str] = "question"
-    choices: str | None = None
-    answer: str = "answer"
-    cluster: str | None = None
-    together: str | None = None
-    evidence: str | None = None
-    columns: list[str] = Field(default_factory=list)
+    id: Name | None = None
+    question: Names = "question"
+    choices: Names | None = None
+    """One column that holds lists, or a list of columns that hold one choice each."""
+    answer: Name = "answer"
+    cluster: Name | None = None
+    together: Name | None = None
+    evidence: Name | None = None
+    columns: list[Name] = Field(default_factory=list)
 
 
 class BiasSection(_Section):
-    groups: list[str] = Field(default_factory=list)
-    twins: str | None = None
-    positive: str | None = None
+    groups: list[Name] = Field(default_factory=list)
+    twins: Name | None = None
+    positive: Name | None = None
 
 
 class TaskFile(_Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
-    kind: str
+    kind: Annotated[str, AfterValidator(_kind)]
     data: DataSection
     description: str = ""
     licence: str = "unknown"
-    primary: str = "accuracy"
+    primary: Annotated[str, AfterValidator(_primary)] = "accuracy"
     fields: FieldsSection = Field(default_factory=FieldsSection)
     bias: BiasSection = Field(default_factory=BiasSection)
     labels: dict[str, str] = Field(default_factory=dict)
 
+    @property
+    def files(self) -> Mapping[str, str]:
+        """Every data file that is named, by the set it holds; `documents` is one of them."""
+        data = self.data
+        own = {"train": data.train, "validation": data.validation, "test": data.test, "twins": data.twins}
+        extra = {name: each if isinstance(each, str) else each.file for name, each in data.extra_tests.items()}
+        named = {**own, **extra, "documents": data.documents}
+        return {name: file for name, file in named.items() if file is not None}
 
-def line_of(text: str, where: Sequence[str]) -> int:
-    """The line of a key of a TOML text: the last of `where`, after the tables that precede it."""
-    lines = text.split("\n")
-    start = 0
-    for depth in range(len(where) - 1, 0, -1):
-        table = re.compile(r"^\s*\[\s*" + r"\s*\.\s*".join(map(re.escape, where[:depth])) + r"\s*\]")
-        found = next((n for n, line in enumerate(lines) if table.match(line)), None)
-        if found is not None:
-            start = found
-            break
-    key = re.compile(r"^\s*\[?[\w.\"' -]*\b" + re.escape(where[-1]) + r"\b[\"']?\s*[=\]]") if where else None
-    for n in range(start, len(lines)):
-        if key and key.match(lines[n]):
-            return n + 1
-    return start + 1
+    @property
+    def disjoint_by(self) -> Mapping[str, str]:
+        """Extra test -> the column whose values it may not share with what is trained on."""
+        return {
+            name: extra.disjoint_by
+            for name, extra in self.data.extra_tests.items()
+            if not isinstance(extra, str) and extra.disjoint_by is not None
+        }
+
+    def key_of(self, name: str) -> tuple[str, ...]:
+        """Where the file of a set is named."""
+        return ("data", "extra_tests", name) if name in self.data.extra_tests else ("data", name)

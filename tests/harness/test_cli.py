@@ -173,6 +173,16 @@ def test_listings_speak_json(here: Callable[..., Ended], listing: str) -> None:
     assert all({"name", "summary"} <= set(row) for row in rows)
 
 
+def test_a_task_is_checked_with_figures(here: Callable[..., Ended], tiny: Path) -> None:
+    ended = here("task", "check", tiny, "--no-encoder", "--json")
+    assert ended.returncode == 0
+    found = json.loads(ended.stdout)
+    assert {row["set"]: row["questions"] for row in found["sets"]}["test"] == 4
+    assert {"answer places", "choices alone, tf-idf"} <= {finding["check"] for finding in found["findings"]}
+    table = here("task", "check", tiny, "--no-encoder").stdout
+    assert "chance" in table
+
+
 def test_help_is_cheap() -> None:
     """CPU seconds, the least of three runs; and nothing heavy is imported."""
     seconds = []

@@ -20,10 +20,10 @@ from harness.store import Store
 from tests.conftest import Command
 
 pytestmark = pytest.mark.chaos
-KILLS = 20
-LEAST_LANDED = 15
-"""So many of the kills must find the run alive, or the test proves little."""
-SEEDS = ",".join(map(str, range(40)))
+KILLS = int(os.environ.get("HARNESS_KILLS", "20"))
+LEAST_LANDED = 0.75
+"""Such a share of the kills must find the run alive, or the test proves little."""
+SEEDS = ",".join(map(str, range(2 * KILLS)))
 ARGUMENTS = ("--strategy", "base,slow,babbles,reads", "--backend", "fake", "--seeds", SEEDS)
 
 
@@ -38,7 +38,7 @@ def test_killed_at_random_moments(command: Command, stranger: Path, tiny: Path, 
         finished, begun = _finished(tmp_path / "killed"), len(_begun(witness))
         landed += _killed(arguments, stranger, witness, tmp_path, randomly.uniform(0.3, 2.0))
         assert not finished & set(_begun(witness)[begun:]), "no finished cell ran twice"
-    assert landed >= LEAST_LANDED
+    assert landed >= LEAST_LANDED * KILLS
     resumed = command(*arguments, "--store", "killed", "--json")
     assert resumed.returncode == 0, resumed.stderr
     assert _figures(resumed.stdout) == _figures(whole.stdout)

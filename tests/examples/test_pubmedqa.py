@@ -60,7 +60,8 @@ def test_no_question_holds_its_conclusion(original: Path, folder: Path) -> None:
     studies = json.loads((original / "data" / "ori_pqal.json").read_text(encoding="utf-8"))
     task = load_task(EXAMPLE / "task.toml", folder)
     assert task.train is not None
-    for row in (*task.train.rows, *task.test.rows):
+    assert task.validation is not None
+    for row in (*task.train.rows, *task.validation.rows, *task.test.rows):
         study = studies[row.question.id]
         assert study["LONG_ANSWER"] not in row.question.text
         assert [part.text for part in row.question.content] == [study["QUESTION"], "\n".join(study["CONTEXTS"])]

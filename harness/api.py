@@ -69,6 +69,7 @@ def run(
     seeds: Sequence[int] = (0,),
     settings: Mapping[str, Any] | None = None,
     limit: int | None = None,
+    per_label: int | None = None,
     jobs: int = 1,
     keep: str = "none",
     fresh: bool = False,
@@ -90,6 +91,7 @@ def run(
         models=tuple(models),
         seeds=tuple(seeds),
         limit=limit,
+        per_label=per_label,
         settings={
             key: str(value).lower() if isinstance(value, bool) else str(value)
             for key, value in (settings or {}).items()

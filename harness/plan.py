@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import harness
 from harness.contracts import AssetSpec, BackendSpec, StrategySpec
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.estimate import estimate
 from harness.keys import digest, digest_all, source_hash
 from harness.registry import Registry, require
@@ -73,7 +74,7 @@ def make_plan(request: Request, registry: Registry, task: Task) -> Plan:
     """Raises `UsageError` for a name that does not exist; what cannot run is planned as skipped."""
     given = resolve_settings(registry, request.settings)
     strategies = [parse_strategy(registry, name) for name in request.strategies] or default_strategies(registry)
-    task = limited(task, request.limit)
+    task = limited(task, request.limit, request.per_label)
     sets = asked_sets(task)
     planner = _Planner(request, registry, task, sets, given)
     cells: dict[str, PlannedCell] = {}
@@ -83,27 +84,47 @@ def make_plan(request: Request, registry: Registry, task: Task) -> Plan:
     return Plan(request, task, sets, tuple(cells.values()))
 
 
-def limited(task: Task, limit: int | None) -> Task:
-    """The task with at most `limit` rows per set, chosen by whole clusters (twins: whole twin sets)."""
-    if limit is None:
+def limited(task: Task, limit: int | None, per_label: int | None = None) -> Task:
+    """The task with at most `limit` rows per set, chosen by whole clusters (twins: whole twin sets).
+
+    `per_label` leaves so many rows of each label to train and to validate on; test sets stay whole.
+    """
+    if per_label is not None and not task.labels:
+        raise UsageError(
+            f"--per-label needs a task with labels; the questions of {task.name!r} bring their own choices"
+        )
+    if limit is None and per_label is None:
         return task
 
-    def cut(found: QuestionSet | None) -> QuestionSet | None:
-        return None if found is None else sample(found, limit)
+    def few(found: QuestionSet | None) -> QuestionSet | None:
+        return found if found is None or per_label is None else of_each_label(found, per_label)
 
-    test = sample(task.test, limit)
-    extra = {name: sample(found, limit) for name, found in task.extra_tests.items()}
-    train, validation, twins = cut(task.train), cut(task.validation), cut(task.twins)
-    fingerprint = digest([task.fingerprint, limit])
+    def cut(found: QuestionSet | None) -> QuestionSet | None:
+        return found if found is None or limit is None else sample(found, limit)
+
+    def kept(found: QuestionSet) -> QuestionSet:
+        return found if limit is None else sample(found, limit)
+
     return replace(
         task,
-        train=train,
-        validation=validation,
-        test=test,
-        extra_tests=extra,
-        twins=twins,
-        fingerprint=fingerprint,
+        train=cut(few(task.train)),
+        validation=cut(few(task.validation)),
+        test=kept(task.test),
+        extra_tests={name: kept(found) for name, found in task.extra_tests.items()},
+        twins=cut(task.twins),
+        fingerprint=digest([task.fingerprint, limit, per_label]),
     )
+
+
+def of_each_label(found: QuestionSet, most: int) -> QuestionSet:
+    """At most `most` rows of each label, in an order that depends on their ids alone; rows keep their order."""
+    counts: Counter[int] = Counter()
+    kept = set()
+    for row in sorted(found.rows, key=lambda row: digest(["sample", row.question.id])):
+        counts[row.gold] += 1
+        if counts[row.gold] <= most:
+            kept.add(row.question.id)
+    return _part(found, kept)
 
 
 def sample(found: QuestionSet, most: int) -> QuestionSet:
@@ -122,6 +143,10 @@ def sample(found: QuestionSet, most: int) -> QuestionSet:
             kept.update(row.question.id for row in clusters[name])
     if not kept:
         kept = {row.question.id for row in found.rows[:most]}
+    return _part(found, kept)
+
+
+def _part(found: QuestionSet, kept: Container[str]) -> QuestionSet:
     rows = tuple(row for row in found.rows if row.question.id in kept)
     return QuestionSet(found.name, rows, digest([found.fingerprint, digest_all(row.question.id for row in rows)]))
 

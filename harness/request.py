@@ -31,6 +31,8 @@ class Request:
     """`[BACKEND:]ID`; empty: each backend's default."""
     seeds: tuple[int, ...] = (0,)
     limit: int | None = None
+    per_label: int | None = None
+    """Rows of each label to train and validate on."""
     settings: Mapping[str, str] = field(default_factory=dict)
     jobs: int = 1
     keep: str = "none"
@@ -44,6 +46,8 @@ class Request:
             raise UsageError(unknown("--keep value", self.keep, KEEP))
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"--limit {self.limit} must be at least 1")
+        if self.per_label is not None and self.per_label < 1:
+            raise UsageError(f"--per-label {self.per_label} must be at least 1")
         if self.jobs < 1:
             raise UsageError(f"--jobs {self.jobs} must be at least 1")
         if not 0 < self.time_limit_s < math.inf:

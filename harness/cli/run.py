@@ -63,6 +63,7 @@ def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
 )
 @click.option("--seeds", default="0", envvar="HARNESS_SEEDS", show_default=True, help="Such as 0,1,2.")
 @click.option("--limit", type=int, envvar="HARNESS_LIMIT", help="At most N rows per question set.")
+@click.option("--per-label", type=int, envvar="HARNESS_PER_LABEL", help="At most N rows of each label to train on.")
 @click.option(
     "--set",
     "settings",
@@ -100,6 +101,7 @@ def run(
     models: tuple[str, ...],
     seeds: str,
     limit: int | None,
+    per_label: int | None,
     settings: tuple[str, ...],
     jobs: int,
     time_limit: float,
@@ -121,6 +123,7 @@ def run(
         models=models,
         seeds=_seeds(seeds),
         limit=limit,
+        per_label=per_label,
         settings=_settings(settings),
         jobs=jobs,
         keep=keep,

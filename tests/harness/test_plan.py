@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from harness.api import plan
+from harness.errors import UsageError
 from harness.plan import Plan
 from harness.registry import Registry
 from harness.request import Request
@@ -77,3 +78,25 @@ def test_a_control_needs_evidence(planned: Plans, tiny: Path) -> None:
     tiny.write_text(tiny.read_text().replace('evidence = "document"\n', ""))
     (cell,) = planned(strategies=("rag:passages=oracle",)).cells
     assert "does not say which documents hold the answers" in (cell.cell.reason or "")
+
+
+def test_few_of_each_label_are_trained_on_and_all_are_tested(registry: Registry, tmp_path: Path) -> None:
+    for name, copies in (("train", 9), ("test", 4)):
+        rows = [f"{label} {n},{label}" for label in ("card", "loan") for n in range(copies)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["question,answer", *rows]) + "\n")
+    task = tmp_path / "task.toml"
+    task.write_text('name = "t"\nkind = "classification"\n[data]\ntrain = "train.csv"\ntest = "test.csv"\n')
+
+    def asked(**changes: Any) -> Plan:
+        return plan(Request(task=str(task), strategies=("tfidf",), **changes), registry)
+
+    few, all_ = asked(per_label=3), asked()
+    assert few.task.train is not None
+    assert [sum(row.gold == label for row in few.task.train.rows) for label in (0, 1)] == [3, 3]
+    assert few.task.test == all_.task.test
+    assert keys(few) != keys(all_)
+
+
+def test_few_of_each_label_needs_labels(planned: Plans) -> None:
+    with pytest.raises(UsageError, match="--per-label needs a task with labels"):
+        planned(per_label=3)

@@ -106,7 +106,7 @@ def test_a_worker_that_will_not_end_is_killed_with_its_children(command: Command
 def test_an_interrupted_run_leaves_nobody_and_goes_on(
     command: Command, stranger: Path, tiny: Path, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
-    arguments = ["run", "--task", str(tiny), "--strategy", "slow", "--backend", "fake", "--seeds", "0,1,2,3,4,5,6,7"]
+    arguments = ["run", "--task", str(tiny), "--strategy", "slow", "--backend", "fake", "--seeds", SEEDS]
     process = subprocess.Popen(
         [sys.executable, "-m", "harness", *arguments],
         env={**os.environ, "PYTHONPATH": str(stranger)},
@@ -114,6 +114,8 @@ def test_an_interrupted_run_leaves_nobody_and_goes_on(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell that starts the tests in the background has its children ignore SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     time.sleep(1.5)
     children = psutil.Process(process.pid).children(recursive=True)

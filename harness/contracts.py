@@ -7,7 +7,7 @@ offer is planned as skipped, with the reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -313,6 +313,3 @@ class Event:
     run: str
     cell: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
-
-
-Specs = Iterable[Any]

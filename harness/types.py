@@ -296,10 +296,6 @@ class Status(StrEnum):
     CRASHED = "crashed"
     CANCELLED = "cancelled"
 
-    @property
-    def is_failure(self) -> bool:
-        return self in {Status.FAILED, Status.INVALID, Status.TIMEOUT, Status.OOM, Status.CRASHED}
-
 
 @dataclass(frozen=True, slots=True)
 class Arm:

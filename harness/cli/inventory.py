@@ -55,8 +55,8 @@ def strategies(as_json: bool) -> None:
     registry = load_registry()
     rows = []
     for spec in registry.strategies:
-        settings = {f"{spec.name}.{key}": setting.default for key, setting in spec.settings.items()}
-        shown = settings if as_json else ", ".join(f"{key}={value}" for key, value in settings.items())
+        settings = {f"{spec.name}.{key}": asdict(setting) for key, setting in spec.settings.items()}
+        shown = settings if as_json else ", ".join(f"{key}={each['default']}" for key, each in settings.items())
         rows.append({"name": spec.name, "role": spec.role, "summary": spec.summary, "settings": shown})
     show(rows, as_json)
 

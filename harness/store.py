@@ -114,19 +114,20 @@ class Store:
             self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            with _told(self.root):
+                self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            # SQLite itself takes back what met a full disk; then there is nothing left to roll back.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             raise
-        with _told(self.root):
-            self._db.execute("COMMIT")
 
     # -- parts -------------------------------------------------------------------------------------
 
     def parts(self, names: Sequence[str]) -> list[bytes] | None:
         """The bytes of parts, or None if any is absent or damaged."""
         with _told(self.root):
-            found = [read_part(self.root, name) for name in names]
-        return None if None in found else [content for content in found if content is not None]
+            return read_parts(self.root, names)
 
     # -- leases ------------------------------------------------------------------------------------
 
@@ -175,6 +176,12 @@ def read_part(root: Path, sha256: str) -> bytes | None:
     except FileNotFoundError:
         return None
     return content if hashlib.sha256(content).hexdigest() == sha256 else None
+
+
+def read_parts(root: Path, names: Sequence[str]) -> list[bytes] | None:
+    """The bytes of parts, or None if any is absent or damaged."""
+    found = [content for name in names if (content := read_part(root, name)) is not None]
+    return found if len(found) == len(names) else None
 
 
 def write_durably(path: Path, content: bytes) -> None:

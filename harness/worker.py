@@ -184,14 +184,14 @@ def _read_texts(root: Path, asset: Mapping[str, Any]) -> AssetInput:
 
 
 def _parts(root: Path, names: Sequence[str]) -> list[bytes]:
-    from harness.store import read_part
+    from harness.store import read_parts
 
-    found = [read_part(root, name) for name in names]
-    if None in found:
+    found = read_parts(root, names)
+    if found is None:
         raise HarnessError(
             "a part of the task's questions or documents is damaged in the store; run the same command again"
         )
-    return [content for content in found if content is not None]
+    return found
 
 
 def resolve(path: str) -> Callable[..., Any]:

@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV   := .venv
 STAMP  := $(VENV)/.installed
+# Runs start processes that import this code again: let Python keep its bytecode even where a container says not to.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint clean
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from harness.plugin import AUTO, Answerer, Answers, Context, Example, Kind, Material, Question, Session
 from harness_baselines.tfidf import spread
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 REGULARISATION = (0.01, 0.1, 1.0, 10.0, 100.0)
 UNVALIDATED = 1.0
@@ -103,6 +104,10 @@ class _Features:
 
 
 def _fitted(features: _Features, material: Material, context: Context) -> Linear:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     train = [example.question for example in material.train]
     seen, targets = features.of(train), features.targets(material.train)
     if len(set(targets)) == 1:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_matrix
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
 
 from harness.plugin import Answerer, Answers, Context, Example, HarnessError, Kind, Material, Question, Session
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
 
 REGULARISATION = (1.0, 10.0, 100.0)
 SHARPNESS = 10.0
@@ -36,6 +39,8 @@ def _by_regression(material: Material, context: Context) -> Answerer:
     held = words.transform([example.question.text for example in material.validation]) if material.validation else None
     held_targets = [example.target for example in material.validation]
 
+    from sklearn.linear_model import LogisticRegression
+
     def fitted(c: float) -> LogisticRegression:
         return LogisticRegression(C=c, max_iter=1000).fit(features, targets)
 
@@ -55,6 +60,8 @@ def _by_regression(material: Material, context: Context) -> Answerer:
 
 def _fitted(texts: Sequence[str]) -> tuple[TfidfVectorizer, csr_matrix]:
     """Weights of words and word pairs, one letter being a word too, and the texts as rows."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
     words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b")
     try:
         return words, words.fit_transform(texts)

@@ -120,7 +120,7 @@ MISBEHAVIOUR = {
 def test_misbehaviour_is_one_typed_cell_and_changes_no_other(run: Runs, tmp_path: Path) -> None:
     alone, _ = run(tmp_path / "alone")
     before = psutil.Process().children(recursive=True)
-    report, _ = run(tmp_path / "store", *MISBEHAVIOUR, *STRATEGIES, time_limit_s=2.5, executor=None)
+    report, _ = run(tmp_path / "store", *MISBEHAVIOUR, *STRATEGIES, time_limit_s=1.5, executor=None)
     ended = states(report)
     assert {name: ended[name] for name in MISBEHAVIOUR} == MISBEHAVIOUR
     assert figures(report) == figures(alone)
@@ -128,7 +128,7 @@ def test_misbehaviour_is_one_typed_cell_and_changes_no_other(run: Runs, tmp_path
 
 
 def test_a_hanging_cell_holds_up_no_other(run: Runs, tmp_path: Path) -> None:
-    report, heard = run(tmp_path / "store", "hangs", "slow", "base", jobs=3, time_limit_s=2.5, seeds=(0, 1))
+    report, heard = run(tmp_path / "store", "hangs", "slow", "base", jobs=3, time_limit_s=1.5, seeds=(0, 1))
     assert {cell["status"] for cell in report["cells"] if not cell["arm"].startswith("hangs")} == {"done"}
     assert states(report)["hangs"][0] == "timeout"
     ends = [event.data["arm"] for event in heard if event.name == "cell.ended"]
@@ -136,7 +136,7 @@ def test_a_hanging_cell_holds_up_no_other(run: Runs, tmp_path: Path) -> None:
 
 
 def test_a_framework_that_hangs_on_import_is_a_timeout(run: Runs, tmp_path: Path) -> None:
-    report, _ = run(tmp_path / "store", "base", backends=["stuck", "fake"], time_limit_s=2.0, executor=None)
+    report, _ = run(tmp_path / "store", "base", backends=["stuck", "fake"], time_limit_s=1.5, executor=None)
     assert {cell["arm"]: cell["status"] for cell in report["cells"]} == {
         "base@stuck:words": "timeout",
         "base@fake:words": "done",

@@ -24,6 +24,12 @@ from harness.types import Status
 GRACE_S = 3.0
 """Between asking an overdue worker to end and killing it."""
 
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
+"""Threads that wait for one another sleep instead of spinning, unless the user's environment says otherwise.
+
+Spinning is 3 % faster on an idle machine; beside one other busy process it measured 4 to 6 times slower.
+"""
+
 
 @dataclass(slots=True)
 class _Zygote:
@@ -121,7 +127,7 @@ class LocalProcesses:
                 process = subprocess.Popen(
                     [sys.executable, "-P", "-m", "harness.zygote", str(theirs.fileno()), dies, *preload],
                     # -P and our own path: a file that happens to lie in the current folder is not imported.
-                    env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
+                    env={**WAITING, **os.environ, "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)},
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
                     stdout=log,

@@ -36,18 +36,21 @@ def test_killed_at_random_moments(command: Command, stranger: Path, tiny: Path, 
     randomly, landed = random.Random(20), 0
     for _ in range(KILLS):
         finished, begun = _finished(tmp_path / "killed"), len(_begun(witness))
-        landed += _killed(arguments, stranger, witness, tmp_path, randomly.uniform(0.3, 2.0))
+        landed += _killed(arguments, stranger, witness, tmp_path, randomly)
         assert not finished & set(_begun(witness)[begun:]), "no finished cell ran twice"
     assert landed >= LEAST_LANDED * KILLS
     resumed = command(*arguments, "--store", "killed", "--json")
     assert resumed.returncode == 0, resumed.stderr
     assert _figures(resumed.stdout) == _figures(whole.stdout)
-    ended = Counter(record.key for record in Store(tmp_path / "killed").records("cell"))
-    assert set(ended.values()) == {1}, "no cell was finished twice"
+    ended = [(record.key, record.body["status"]) for record in Store(tmp_path / "killed").records("cell")]
+    assert {status for _, status in ended} <= {"done", "crashed"}
+    done = Counter(key for key, status in ended if status == "done")
+    assert set(done.values()) == {1}, "no cell was finished twice"
+    assert {key for key, _ in ended} == set(done), "what crashed with its worker was done afterwards"
 
 
-def _killed(arguments: list[str], stranger: Path, witness: Path, folder: Path, after_s: float) -> bool:
-    """Start the run and kill its parent; whether the kill came while it ran."""
+def _killed(arguments: list[str], stranger: Path, witness: Path, folder: Path, randomly: random.Random) -> bool:
+    """Start the run and kill it: its parent, or first a worker and then the parent. Whether it was running still."""
     process = subprocess.Popen(
         [sys.executable, "-m", "harness", *arguments, "--store", "killed"],
         env={**os.environ, "PYTHONPATH": str(stranger), "STRANGER_WITNESS": str(witness)},
@@ -55,9 +58,13 @@ def _killed(arguments: list[str], stranger: Path, witness: Path, folder: Path, a
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    time.sleep(after_s)
+    time.sleep(randomly.uniform(0.3, 2.0))
     landed = process.poll() is None
     children = psutil.Process(process.pid).children(recursive=True) if landed else []
+    if children and randomly.random() < 0.5:
+        randomly.choice(children).kill()
+        time.sleep(randomly.uniform(0.0, 0.5))
+        children += [] if process.poll() is not None else psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGKILL)
     process.wait()
     _, alive = psutil.wait_procs(children, timeout=10)
@@ -75,7 +82,7 @@ def _finished(store: Path) -> set[int]:
     if not (store / "store.sqlite").exists():
         return set()
     opened = Store(store)
-    done = {record.key for record in opened.records("cell")}
+    done = {record.key for record in opened.records("cell") if record.body["status"] == "done"}
     cells = [cell for record in opened.records("run") for cell in record.body["cells"]]
     opened.close()
     return {cell["seed"] for cell in cells if cell["arm"]["strategy"] == "slow" and cell["key"] in done}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.kinds import shown
-from harness.taskfile.files import SEPARATED, Table
+from harness.taskfile.files import Table
 from harness.taskfile.header import Header
 from harness.taskfile.schema import TaskFile
 
@@ -60,7 +60,7 @@ def absent(header: Header, tables: Mapping[str, Table], faults: list[str]) -> se
             if need.key == ("fields", "choices") and _cannot_list(spec, table):
                 continue
             faults.append(
-                f"{header.place(*need.key)}: {'.'.join(need.key)}: no row of {table.file.name} has a column "
+                f"{header.place(*need.key)}: {'.'.join(need.key)}: no row of {table.name} has a column "
                 f"{shown(need.column)}; its columns are {listed(table.columns)}"
             )
             if need.each_row:
@@ -68,7 +68,7 @@ def absent(header: Header, tables: Mapping[str, Table], faults: list[str]) -> se
     for name, table in tables.items():
         if _cannot_list(spec, table):
             faults.append(
-                f"{header.place('fields', 'choices')}: fields.choices: {table.file.name}: "
+                f"{header.place('fields', 'choices')}: fields.choices: {table.name}: "
                 'choices in CSV or TSV: name one column per choice, choices = ["a", "b"]'
             )
             unreadable.add(name)
@@ -77,7 +77,7 @@ def absent(header: Header, tables: Mapping[str, Table], faults: list[str]) -> se
 
 def _cannot_list(spec: TaskFile, table: Table) -> bool:
     """Whether the choices are to be lists, which a file of texts cannot hold."""
-    return isinstance(spec.fields.choices, str) and table.file.suffix in SEPARATED
+    return isinstance(spec.fields.choices, str) and table.only_text
 
 
 def listed(columns: Sequence[str]) -> str:

@@ -33,16 +33,15 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    file: Path
+    name: str
+    place: str
     records: tuple[Record, ...]
     columns: tuple[str, ...]
-    """All that the file has, read or not."""
+    """All that the source has, read or not."""
     whole: bool
-    """False if anything of the file could not be read: then absence proves nothing."""
-
-    @property
-    def place(self) -> str:
-        return f"{self.file.name}:1"
+    """False if anything of the source could not be read: then absence proves nothing."""
+    only_text: bool = False
+    """Whether the source has no type but text."""
 
 
 def confined(root: Path, name: str) -> Path:
@@ -70,7 +69,8 @@ def read(path: Path, header: Sequence[str], wanted: Collection[str], faults: lis
     before = len(faults)
     columns: dict[str, None] = {}
     records = tuple(_records(path, header, wanted, columns, faults))
-    return Table(path, records, tuple(columns), len(faults) == before)
+    whole = len(faults) == before
+    return Table(path.name, f"{path.name}:1", records, tuple(columns), whole, path.suffix in SEPARATED)
 
 
 def _records(

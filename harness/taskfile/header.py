@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from harness.errors import TaskFileError, unknown
 from harness.kinds import KINDS, shown, what
 from harness.taskfile.faults import refuse
-from harness.taskfile.files import SEPARATED
+from harness.taskfile.files import SEPARATED, SUFFIXES
 from harness.taskfile.lines import Lines, key_lines, line_of
 from harness.taskfile.schema import OTHER, BiasSection, DataSection, ExtraTest, FieldsSection, TaskFile
 
@@ -77,6 +77,15 @@ def contradictions(spec: TaskFile) -> Iterator[tuple[Sequence[str], str]]:
         if isinstance(names, list) and len(set(names)) < len(names):
             repeated = next(name for name in names if names.count(name) > 1)
             yield ("fields", key), f"fields.{key} names {shown(repeated)} twice"
+    if spec.data.hf is not None:
+        for name, split in spec.files.items():
+            if split.endswith(SUFFIXES):
+                where = spec.key_of(name)
+                yield where, f"{'.'.join(where)}: {shown(split)} is a file; beside data.hf, name a split of the dataset"
+    else:
+        for option in ("config", "revision"):
+            if getattr(spec.data, option) is not None:
+                yield ("data", option), f"data.{option} needs data.hf"
     rows_in = [file for name, file in spec.files.items() if name != "documents"]
     if fields.columns and not any(file.endswith(SEPARATED) for file in rows_in):
         yield ("fields", "columns"), "fields.columns is for CSV and TSV, which no question set is; leave it out"

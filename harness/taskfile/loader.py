@@ -1,4 +1,4 @@
-"""A `task.toml` and its data files -> a checked `Task`, or every fault at once, each with file and line."""
+"""A `task.toml` and its data -> a checked `Task`, or every fault at once, each with file and line."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from harness.errors import unknown
 from harness.keys import digest, digest_all
 from harness.kinds import KINDS, RowFault, as_label, shown
 from harness.taskfile.across import faults_across
-from harness.taskfile.columns import DOCUMENT, absent, listed, needs
+from harness.taskfile.columns import DOCUMENT, absent, listed
 from harness.taskfile.faults import refuse
-from harness.taskfile.files import Table, confined, read
+from harness.taskfile.files import Table
 from harness.taskfile.header import contradictions, read_header
 from harness.taskfile.rows import Labels, Placed, RowReader, held_out, question_set
+from harness.taskfile.sources import read_sets
 from harness.types import Document, Kind, Task
 
 
@@ -26,23 +27,15 @@ class _Loader:
     def __init__(self, path: Path, data: Path | None) -> None:
         self.header = read_header(path)
         self.spec = self.header.spec
-        self.root = data or path.parent
+        self.beside, self.data = path.parent, data
         self.faults: list[str] = []
 
     def load(self) -> Task:
-        spec = self.spec
-        for where, fault in contradictions(spec):
+        for where, fault in contradictions(self.spec):
             self.faults.append(f"{self.header.place(*where)}: {fault}")
-        files = self._files()
-        refuse(self.faults)
-
-        wanted = {need.column for need in needs(spec)}
-        tables = {
-            name: read(file, spec.fields.columns, wanted, self.faults)
-            for name, file in files.items()
-            if name != "documents"
-        }
-        documents, known = self._documents(files.get("documents"))
+        self.header, tables = read_sets(self.header, self.beside, self.data, self.faults)
+        spec = self.spec = self.header.spec
+        documents, known = self._documents(tables.pop("documents", None))
         unreadable = absent(self.header, tables, self.faults)
         labels = self._labels(tables, unreadable)
         placed = {
@@ -84,29 +77,11 @@ class _Loader:
             ),
         )
 
-    def _files(self) -> dict[str, Path]:
-        files: dict[str, Path] = {}
-        asked: dict[Path, str] = {}
-        for name, file in self.spec.files.items():
-            where = self.spec.key_of(name)
-            key = ".".join(where)
-            place = self.header.place(*where, "file")
-            try:
-                files[name] = confined(self.root, file)
-            except ValueError as error:
-                self.faults.append(f"{place}: {key}: {error}")
-                continue
-            first = asked.setdefault(files[name], key)
-            if first != key and name not in ("twins", "documents"):
-                self.faults.append(f"{place}: {key}: {shown(file)} is {first} already; a row lies in one set")
-        return files
-
-    def _documents(self, file: Path | None) -> tuple[tuple[Document, ...], frozenset[str] | None]:
+    def _documents(self, table: Table | None) -> tuple[tuple[Document, ...], frozenset[str] | None]:
         """The documents, and their ids if evidence can be held against them."""
-        if file is None:
+        if table is None:
             return (), None
         before = len(self.faults)
-        table = read(file, (), DOCUMENT, self.faults)
         if table.whole and not table.records:
             self.faults.append(f"{table.place}: no documents")
         missing = [column for column in ("id", "text") if table.records and column not in table.columns]
@@ -126,7 +101,7 @@ class _Loader:
                 self.faults.append(f"{record.place}: id {shown(texts['id'])} is also on {seen[texts['id']]}")
             seen[texts["id"]] = record.place
             documents.append(Document(**texts))
-        return tuple(documents), frozenset(seen) if len(self.faults) == before else None
+        return tuple(documents), frozenset(seen) if table.whole and len(self.faults) == before else None
 
     def _labels(self, tables: Mapping[str, Table], unreadable: set[str]) -> Labels:
         spec = self.spec

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from harness.kinds import KINDS, shown
 
@@ -34,6 +35,12 @@ def _primary(value: str) -> str:
     return value
 
 
+def _dataset(value: str) -> str:
+    if not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", value, re.ASCII):
+        raise ValueError(f"data.hf {shown(value)} must be a dataset's name on the Hugging Face hub, such as 'org/name'")
+    return value
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -51,12 +58,22 @@ ExtraTests = dict[str, Annotated[Annotated[Name, Tag(TEXT)] | Annotated[ExtraTes
 
 
 class DataSection(_Section):
+    """Where the sets are: files, or the splits of the dataset `hf`."""
+
+    hf: Annotated[Name, AfterValidator(_dataset)] | None = None
+    config: Name | None = None
+    revision: Name | None = None
     test: Name
     train: Name | None = None
     validation: Name | None = None
     documents: Name | None = None
     twins: Name | None = None
     extra_tests: ExtraTests = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _test_of_a_dataset(cls, raw: Any) -> Any:
+        return {"test": "test", **raw} if isinstance(raw, dict) and "hf" in raw else raw
 
 
 class FieldsSection(_Section):
@@ -90,7 +107,7 @@ class TaskFile(_Section):
 
     @property
     def files(self) -> Mapping[str, str]:
-        """Every data file that is named, by the set it holds; `documents` is one of them."""
+        """Every data file or split that is named, by the set it holds; `documents` is one of them."""
         data = self.data
         own = {"train": data.train, "validation": data.validation, "test": data.test, "twins": data.twins}
         extra = {name: each if isinstance(each, str) else each.file for name, each in data.extra_tests.items()}
@@ -107,5 +124,5 @@ class TaskFile(_Section):
         }
 
     def key_of(self, name: str) -> tuple[str, ...]:
-        """Where the file of a set is named."""
+        """Where the file or split of a set is named."""
         return ("data", "extra_tests", name) if name in self.data.extra_tests else ("data", name)

@@ -152,6 +152,7 @@ def test_listing_plugins_imports_no_framework() -> None:
         "tensorflow",
         "keras",
         "transformers",
+        "datasets",
         "pandas",
         "sentence_transformers",
         "faiss",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.compare import MARGIN
 from harness.contracts import Event, Executor
 from harness.events import broadcaster
 from harness.execute import execute
@@ -49,13 +50,17 @@ def plan(request: Request, registry: Registry) -> Plan:
 
 
 def run_request(
-    request: Request, registry: Registry, *listeners: Callable[[Event], None], executor: Executor | None = None
+    request: Request,
+    registry: Registry,
+    *listeners: Callable[[Event], None],
+    executor: Executor | None = None,
+    margin: float = MARGIN,
 ) -> Run:
     made = plan(request, registry)
     store = Store(request.store)
     try:
         run_id = execute(made, store, broadcaster(registry, *listeners), executor)
-        return Run(build_report(store, registry, run_id))
+        return Run(build_report(store, registry, run_id, margin))
     finally:
         store.close()
 
@@ -79,8 +84,11 @@ def run(
     listeners: Iterable[Callable[[Event], None]] = (),
     registry: Registry | None = None,
     executor: Executor | None = None,
+    margin: float = MARGIN,
 ) -> Run:
     """Run a task through strategies on backends; the same call resumes. Raises `HarnessError`.
+
+    Arms that differ by less than `margin` points are called equivalent.
 
     Calls that share an executor (`harness.processes.LocalProcesses`) start their frameworks once.
     """
@@ -103,4 +111,4 @@ def run(
         store=Path(store),
         data=Path(data) if data else None,
     )
-    return run_request(request, registry or load_registry(), *listeners, executor=executor)
+    return run_request(request, registry or load_registry(), *listeners, executor=executor, margin=margin)

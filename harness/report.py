@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from harness.compare import MARGIN, compared
 from harness.contracts import MeasureSpec
 from harness.errors import HarnessError, UsageError, unknown
 from harness.evidence import CellEvidence, Evidence, TaskEvidence, read_cell
@@ -26,8 +27,11 @@ def latest_run(store: Store) -> str:
     return last
 
 
-def build_report(store: Store, registry: Registry, run: str | None = None) -> dict[str, Any]:
-    """The document every reporter renders; raises `UsageError` for a run that does not exist."""
+def build_report(store: Store, registry: Registry, run: str | None = None, margin: float = MARGIN) -> dict[str, Any]:
+    """The document every reporter renders; raises `UsageError` for a run that does not exist.
+
+    Arms that differ by less than `margin` points are called equivalent.
+    """
     run = run or latest_run(store)
     record = store.latest("run", run)
     if record is None:
@@ -39,6 +43,10 @@ def build_report(store: Store, registry: Registry, run: str | None = None) -> di
     task = TaskEvidence(store, snapshot.body)
     builder = _Builder(store, registry, run, body, task)
     cells = [builder.cell(planned) for planned in body["cells"]]
+    table = builder.table()
+    found = compared(builder.arms, margin)
+    for row in table:
+        row["ties"] = found.ties.get(row["arm"], [])
     return {
         "schema": SCHEMA,
         "run": {
@@ -49,8 +57,9 @@ def build_report(store: Store, registry: Registry, run: str | None = None) -> di
             "sets": {name: len(task[name]) for name in ("test", *task.extra_tests)},
         },
         "cells": cells,
-        "table": builder.table(),
-        "comparisons": None,
+        "table": table,
+        "comparisons": found.comparisons,
+        "selection": found.selection,
         "decision": None,
     }
 
@@ -60,6 +69,8 @@ class _Builder:
         self.store, self.registry, self.run, self.body, self.task = store, registry, run, body, task
         self.prices = tuple(registry.prices())
         self.evidence: dict[str, CellEvidence] = {}
+        self.arms: list[Evidence] = []
+        """What `table` found to compare: arms that could be chosen, which controls could not."""
         ended = store.latest("ended", run)
         self.ended = ended.created if ended else math.inf
 
@@ -111,6 +122,8 @@ class _Builder:
     ) -> dict[str, Any]:
         arm = Arm(**planned["arm"])
         evidence = self._evidence(planned, done)
+        if not planned["control"]:
+            self.arms.append(evidence)
         notes = []
         if evidence.trained and planned["seed"] is not None and len(done) == 1:
             notes.append("this checkpoint only")

@@ -25,6 +25,7 @@ LAYERS = (
     ("execute",),
     ("assets", "keep", "quality"),
     ("snapshot", "report"),
+    ("compare",),
     ("plan",),
     ("request", "estimate", "worker", "zygote", "processes", "leases"),
     ("registry", "store", "evidence", "stats", "meter", "find", "taskfile", "checks", "codec", "events"),

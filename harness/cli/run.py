@@ -25,6 +25,15 @@ store_option = click.option(
     help="Folder that keeps runs.",
 )
 
+margin_option = click.option(
+    "--margin",
+    type=click.FloatRange(min=0, min_open=True),
+    default=2.0,
+    envvar="HARNESS_MARGIN",
+    show_default=True,
+    help="Points within which two arms are called equivalent.",
+)
+
 
 def _names(flag: str, text: str | None) -> tuple[str, ...]:
     names = tuple(name.strip() for name in (text or "").split(",") if name.strip())
@@ -92,6 +101,7 @@ def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
     envvar="HARNESS_DATA",
     help="Where the task's data lies.",
 )
+@margin_option
 @json_option
 @store_option
 def run(
@@ -109,6 +119,7 @@ def run(
     fresh: bool,
     dry_run: bool,
     data: Path | None,
+    margin: float,
     as_json: bool,
     store: Path,
 ) -> int:
@@ -136,7 +147,7 @@ def run(
         _show_plan(request, registry, as_json)
         return 0
     with Progress() as progress:
-        finished = api.run_request(request, registry, progress)
+        finished = api.run_request(request, registry, progress, margin=margin)
     _print(finished.report, registry, "json" if as_json else "table")
     return _exit_code(finished.report)
 
@@ -206,14 +217,15 @@ def _print(report: Mapping[str, Any], registry: Registry, format: str, output: P
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file.")
+@margin_option
 @store_option
-def report(run: str | None, format: str, as_json: bool, output: Path | None, store: Path) -> None:
+def report(run: str | None, format: str, as_json: bool, output: Path | None, margin: float, store: Path) -> None:
     """Render a stored run (the latest, if none is named); runs no model."""
     from harness.report import build_report
 
     registry, format = load_registry(), "json" if as_json else format
     registry.reporters.get(format)
-    _print(build_report(_existing(store), registry, run), registry, format, output)
+    _print(build_report(_existing(store), registry, run, margin), registry, format, output)
 
 
 @click.command()

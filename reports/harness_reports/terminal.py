@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.safetext import one_line
+from harness_reports import differences
 from harness_reports.figures import footnotes, found, measured, not_run, ordered, short
 
 LEAST_WIDTH = 60
@@ -30,18 +31,32 @@ def render(report: Mapping[str, Any]) -> str:
     run = report["run"]
     sizes = ", ".join(f"{name} {size}" for name, size in run["sets"].items())
     console.print(Text(f"{run['task']['name']}  run {run['id']}  questions: {sizes}"))
-    table, hidden = _table(report, width)
+    named = _naming(report)
+    table, hidden = _table(report, width, named)
     console.print(table)
-    for line in (*footnotes(report), *hidden, *not_run(report)):
+    for line in (*footnotes(report), *hidden):
+        console.print(Text(one_line(line), style="dim"))
+    for name, titles, rows in differences.tables(report, named):
+        console.print(Text(f"\ndifferences on {one_line(name)}"))
+        console.print(_of_texts(titles, rows))
+    for line in (*differences.notes(report, named), *not_run(report)):
         console.print(Text(one_line(line), style="dim"))
     return out.getvalue()
 
 
-def _table(report: Mapping[str, Any], width: int) -> tuple[Table, list[str]]:
+def _of_texts(titles: list[str], rows: list[list[str]]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, GUTTER, 0, 0), header_style="bold")
+    for title in titles:
+        table.add_column(Text(one_line(title)), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(one_line(cell)) for cell in row))
+    return table
+
+
+def _table(report: Mapping[str, Any], width: int, named: differences.Named) -> tuple[Table, list[str]]:
     arms = ordered(report)
-    several = len({(arm["backend"], arm["model"]) for arm in arms if arm["backend"] != "none"}) > 1
     accuracy, *others = measured(report)
-    columns: list[Column] = [("arm", [_name(arm, several) for arm in arms]), accuracy]
+    columns: list[Column] = [("arm", [named(arm["arm"]) for arm in arms]), accuracy]
     for test in arms[0]["tests"] if arms else ():
         columns.append((f"{test.replace('_', ' ')} %", [short(found(arm["tests"][test], "accuracy")) for arm in arms]))
     columns += others
@@ -85,6 +100,8 @@ def _needed(title: str, cells: list[str]) -> int:
     return min(WIDEST, max(map(len, [*title.split(), *cells])))
 
 
-def _name(arm: Mapping[str, Any], several: bool) -> str:
+def _naming(report: Mapping[str, Any]) -> differences.Named:
     """The strategy alone where one backend and model ran; the whole arm where there is a choice."""
-    return str(arm["arm"] if several else arm["strategy"])
+    several = len({(arm["backend"], arm["model"]) for arm in report["table"] if arm["backend"] != "none"}) > 1
+    strategies = {arm["arm"]: str(arm["strategy"]) for arm in report["table"]}
+    return lambda arm: arm if several else strategies.get(arm, arm)

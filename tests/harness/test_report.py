@@ -91,7 +91,11 @@ def test_the_json_contract(made: Mapping[str, Any]) -> None:
         for found in arm["measurements"].values():
             assert set(found) == FIELDS
             assert (found["value"] is None) <= (found["reason"] is not None), "a missing value has a reason"
-    assert report["comparisons"] is None
+    assert {"a", "b", "set", "measure", "difference", "low", "high", "p", "p_adjusted", "verdict"} <= set(
+        report["comparisons"][0]
+    )
+    assert {pair["set"] for pair in report["comparisons"]} == {"test", "unseen_facts"}
+    assert sum(report["selection"]["test"]["p_best"].values()) == pytest.approx(1)
     assert report["decision"] is None
 
 
@@ -137,8 +141,10 @@ def test_the_table_fits(
     monkeypatch.setenv("COLUMNS", str(width))
     lines = registry.reporters.get("table").render(made).splitlines()
     assert max(map(len, lines)) <= width
+    table = lines[: lines.index("differences on test")]
     for name in ("majority", "base", "full"):
-        assert sum(line.startswith(f"{name} ") for line in lines) == 1, "one row per arm"
+        assert sum(line.startswith(f"{name} ") for line in table) == 1, "one row per arm"
+    assert any("chance to be best: " in line for line in lines)
     assert any("raises" in line and "always fails" in line for line in lines)
 
 

@@ -1,0 +1,134 @@
+"""Arms' evidence -> what the report says of their differences."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.compare.metrics import METRICS, Metric
+from harness.compare.pairs import Difference, Verdict, difference, verdict
+from harness.compare.samples import Samples, sampled
+from harness.compare.selection import select
+from harness.compare.significance import holm, p_value
+from harness.evidence import Evidence
+from harness.stats import LEAST_CLUSTERS
+
+PERCENT = 100.0
+MARGIN = 2.0
+"""Points within which two arms are called equivalent, if nothing else is asked."""
+ALIKE: Sequence[Verdict] = ("equivalent", "not separated")
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Differences, intervals and margins are in points."""
+
+    comparisons: list[dict[str, Any]] | None
+    """On the test set and every further one; None where there was nothing to compare."""
+    selection: dict[str, Any] | None
+    """By question set: which arm is best there, and how sure that is."""
+    ties: Mapping[str, list[str]]
+    """The name of the test set's best arm -> those not separated from it."""
+
+
+def compared(arms: Sequence[Evidence], margin: float = MARGIN) -> Compared:
+    """All that a report says of these arms' differences.
+
+    Every arm is compared with its base (that of the same backend and model), with the best, and with its like on
+    other backends; p-values are corrected (Holm) for all pairs of the set, for the data say which one is best.
+    """
+    comparisons: list[dict[str, Any]] = []
+    selection: dict[str, Any] = {}
+    ties: dict[str, list[str]] = {}
+    task = arms[0].task if arms else None
+    for name in ("test", *(task.extra_tests if task else ())):
+        asked = [arm.focus(name) for arm in arms]
+        asked = [arm for arm in asked if arm.answered and arm.rows]
+        if len(asked) < 2 or len({row.cluster for row in asked[0].rows}) < LEAST_CLUSTERS:
+            continue
+        family = _Family(asked, METRICS[asked[0].task.primary], margin)
+        comparisons += family.comparisons(name)
+        selection[name] = family.selection()
+        if name == "test":
+            ties = family.ties()
+    return Compared(comparisons or None, selection or None, ties)
+
+
+class _Family:
+    """All pairs of arms on one question set."""
+
+    def __init__(self, arms: Sequence[Evidence], metric: Metric, margin: float) -> None:
+        self.arms, self.metric, self.margin = arms, metric, margin
+        self.samples: list[Samples] = sampled([metric.sums(arm) for arm in arms], metric)
+        self.chosen = select(self.samples)
+        pairs = list(itertools.combinations(range(len(arms)), 2))
+        found = [p_value(self.samples[a], self.samples[b], metric) for a, b in pairs]
+        adjusted = holm([p for p, _ in found])
+        self.p: Mapping[tuple[int, int], tuple[float, float, str]] = {
+            pair: (p, corrected, test) for pair, (p, test), corrected in zip(pairs, found, adjusted, strict=True)
+        }
+
+    def comparisons(self, name: str) -> list[dict[str, Any]]:
+        return [self._told(name, a, b) for a, b in self._reported()]
+
+    def _reported(self) -> list[tuple[int, int]]:
+        """Pairs (arm, reference), each once: with its base, with the best, with its like elsewhere."""
+        found: dict[frozenset[int], tuple[int, int]] = {}
+        for a in range(len(self.arms)):
+            like = [b for b in range(a) if self._alike(a, b)]
+            for b in (self._base(a), self.chosen.best, *like):
+                if b is not None and b != a:
+                    found.setdefault(frozenset((a, b)), (a, b))
+        return list(found.values())
+
+    def _base(self, a: int) -> int | None:
+        own = self.arms[a].arm
+        bases = [b for b, other in enumerate(self.arms) if other.arm.strategy == "base"]
+        same = [b for b in bases if (self.arms[b].arm.backend, self.arms[b].arm.model) == (own.backend, own.model)]
+        return next(iter(same or bases), None)
+
+    def _alike(self, a: int, b: int) -> bool:
+        one, other = self.arms[a].arm, self.arms[b].arm
+        return (one.strategy, one.model) == (other.strategy, other.model) and one.backend != other.backend
+
+    def _difference(self, a: int, b: int) -> tuple[Difference, Verdict, float, float, str]:
+        p, adjusted, test = self.p[min(a, b), max(a, b)]
+        found = difference(self.samples[a], self.samples[b], self.margin / PERCENT, len(self.arms[a].rows))
+        return found, verdict(found, adjusted), p, adjusted, test
+
+    def _told(self, name: str, a: int, b: int) -> dict[str, Any]:
+        found, said, p, adjusted, test = self._difference(a, b)
+        return {
+            "a": self.arms[a].arm.name,
+            "b": self.arms[b].arm.name,
+            "set": name,
+            "measure": self.metric.name,
+            "difference": found.value * PERCENT,
+            "low": found.low * PERCENT,
+            "high": found.high * PERCENT,
+            "p": p,
+            "p_adjusted": adjusted,
+            "test": test,
+            "verdict": said,
+            "margin": self.margin,
+            "detectable": found.detectable * PERCENT,
+            "more_questions": found.more_questions if said == "not separated" else None,
+            "seeds": [len(self.samples[a].seeds), len(self.samples[b].seeds)],
+        }
+
+    def ties(self) -> dict[str, list[str]]:
+        best = self.chosen.best
+        alike = [a for a in range(len(self.arms)) if a != best and self._difference(a, best)[1] in ALIKE]
+        return {self.arms[best].arm.name: [self.arms[a].arm.name for a in alike]}
+
+    def selection(self) -> dict[str, Any]:
+        best = self.chosen.best
+        return {
+            "measure": self.metric.name,
+            "best": self.arms[best].arm.name,
+            "value": self.samples[best].value * PERCENT,
+            "corrected": self.chosen.corrected * PERCENT,
+            "p_best": {arm.arm.name: p for arm, p in zip(self.arms, self.chosen.p_best, strict=True)},
+        }

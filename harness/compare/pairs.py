@@ -1,0 +1,69 @@
+"""One paired difference, and what may be said of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from harness.compare.samples import Samples, widened
+from harness.stats import LEVEL, Floats, interval
+
+Verdict = Literal["better", "worse", "equivalent", "not separated"]
+ALPHA = 1 - LEVEL
+POWER = 0.8
+_Z_TWO_SIDED, _Z_POWER = 1.959964, 0.841621
+"""Normal quantiles of 1 - ALPHA / 2 and of POWER."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Shares of 1, a - b."""
+
+    value: float
+    low: float
+    high: float
+    equivalent: bool
+    """Two one-sided tests at 5 % (Schuirmann 1987): the 90 % interval lies within the margin."""
+    detectable: float
+    """The difference that one uncorrected comparison of this precision finds with probability 0.8."""
+    more_questions: int | None
+    """About so many more would find the observed difference with that probability; None if no number would."""
+
+
+def difference(a: Samples, b: Samples, margin: float, questions: int) -> Difference:
+    by_questions = a.draws - b.draws
+    draws = widened(by_questions, a, b)
+    value = a.value - b.value
+    low, high = interval(draws)
+    inner_low, inner_high = interval(draws, 1 - 2 * ALPHA)
+    error = (high - low) / 2 / _Z_TWO_SIDED
+    return Difference(
+        value=value,
+        low=low,
+        high=high,
+        equivalent=-margin < inner_low and inner_high < margin,
+        detectable=(_Z_TWO_SIDED + _Z_POWER) * error,
+        more_questions=_more(value, error, by_questions, questions),
+    )
+
+
+def _more(value: float, error: float, by_questions: Floats, questions: int) -> int | None:
+    """Only the questions' part of the variance shrinks with more of them."""
+    wanted = (abs(value) / (_Z_TWO_SIDED + _Z_POWER)) ** 2
+    shrinks = float(np.nanvar(by_questions)) if np.isfinite(by_questions).any() else math.nan
+    stays = max(0.0, error**2 - shrinks)
+    if not wanted > stays or not math.isfinite(shrinks):
+        return None
+    return max(0, math.ceil(questions * shrinks / (wanted - stays)) - questions)
+
+
+def verdict(found: Difference, p_adjusted: float) -> Verdict:
+    """A difference that is certain but within the margin is called equivalent: the margin says that it is no matter."""
+    if found.equivalent:
+        return "equivalent"
+    if p_adjusted < ALPHA:
+        return "better" if found.value > 0 else "worse"
+    return "not separated"

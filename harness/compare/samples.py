@@ -1,0 +1,118 @@
+"""One bootstrap for all arms: every resample draws the same clusters for each, so differences stay paired."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.compare.metrics import Metric
+from harness.stats import LEAST_CLUSTERS, SEED, Floats, Ints
+
+RESAMPLES = 10_000
+_CHUNK = 4_000_000
+"""Weights held at once."""
+_FEW = 8
+"""Clusters are drawn by their kinds where there are so many times fewer kinds than clusters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """One arm's metric."""
+
+    sums: Floats
+    """[seeds, clusters, columns], see `Metric`."""
+    seeds: Floats
+    """As observed, of every seed: [seeds]."""
+    draws: Floats
+    """Mean over seeds in every resample of clusters: [resamples]."""
+    training: float
+    """Variance of `value` that comes from which seeds trained it; 0 where there is one seed, for then nothing is known
+    of others."""
+    spread: float
+    """Variance of `value` that the seeds' own variance stands for, questions' part included: how uncertain `training`
+    is follows from it."""
+
+    @property
+    def value(self) -> float:
+        return float(self.seeds.mean())
+
+
+def sampled(arms: Sequence[Floats], metric: Metric, resamples: int = RESAMPLES) -> list[Samples]:
+    """For the cluster sums of every arm, each [seeds, clusters, columns], over the same clusters.
+
+    Cluster bootstrap of the seeds' mean (Cameron, Gelbach & Miller 2008). The seeds of one arm vary for two reasons:
+    training differs, and each seed errs on other questions. The second is in the bootstrap already; `training` is the
+    rest.
+    """
+    random = np.random.default_rng(SEED)
+    found = []
+    for sums, draws in zip(arms, _draws(arms, metric, resamples, random), strict=True):
+        seeds = metric.of(sums.sum(axis=1))
+        found.append(Samples(sums, seeds, draws.mean(axis=1), *_of_seeds(seeds, draws)))
+    return found
+
+
+def widened(draws: Floats, *arms: Samples) -> Floats:
+    """Draws [n] of a statistic, around their mean, with what other seeds of these arms would add.
+
+    Their variance grows to the sum of all components, and their tails to those of t with the degrees of freedom of
+    that sum (Satterthwaite 1946), seeds giving S - 1 each.
+    """
+    parts = [(arm.spread, len(arm.seeds) - 1) for arm in arms if arm.spread > 0]
+    by_questions = float(draws.var())
+    if not parts or not by_questions > 0:
+        return draws
+    clusters = arms[0].sums.shape[1]
+    total = by_questions + sum(arm.training for arm in arms)
+    freedom = total**2 / sum(v**2 / f for v, f in [(by_questions, clusters - 1), *parts])
+    tails = np.sqrt(freedom / np.random.default_rng(SEED).chisquare(freedom, size=len(draws)))
+    grown: Floats = draws.mean() + (draws - draws.mean()) * np.sqrt(total / by_questions) * tails
+    return grown
+
+
+def _draws(arms: Sequence[Floats], metric: Metric, resamples: int, random: np.random.Generator) -> list[Floats]:
+    """The metric of every seed in every resample: [resamples, seeds] per arm; nan for too few clusters."""
+    clusters = arms[0].shape[1]
+    if clusters < LEAST_CLUSTERS:
+        return [np.full((resamples, len(sums)), np.nan) for sums in arms]
+    wide = np.concatenate([np.moveaxis(sums, 0, 1).reshape(clusters, -1) for sums in arms], axis=1)
+    kinds, copies = _kinds(wide)
+    ends = np.cumsum([len(sums) * sums.shape[2] for sums in arms])[:-1]
+    parts: list[list[Floats]] = [[] for _ in arms]
+    for weights in _weights(copies, resamples, random):
+        for kept, sums, drawn in zip(parts, arms, np.split(weights @ kinds, ends, axis=1), strict=True):
+            kept.append(metric.of(drawn.reshape(len(drawn), len(sums), -1)))
+    return [np.concatenate(kept) for kept in parts]
+
+
+def _kinds(wide: Floats) -> tuple[Floats, Ints]:
+    """Different rows and how often each occurs: clusters that every arm answers alike are one kind."""
+    kinds, copies = np.unique(wide, axis=0, return_counts=True)
+    if len(kinds) * _FEW <= len(wide):
+        return kinds, copies
+    return wide, np.ones(len(wide), dtype=np.int64)
+
+
+def _weights(copies: Ints, resamples: int, random: np.random.Generator) -> Iterator[Floats]:
+    """How often each kind is drawn, [b, kinds]: as many draws as there are clusters, with replacement."""
+    clusters, kinds = int(copies.sum()), len(copies)
+    step = max(1, _CHUNK // kinds)
+    for start in range(0, resamples, step):
+        size = min(step, resamples - start)
+        if kinds < clusters:
+            yield random.multinomial(clusters, copies / clusters, size=size).astype(np.float64)
+        else:
+            drawn = random.integers(0, clusters, size=(size, clusters)) + np.arange(size)[:, None] * clusters
+            yield np.bincount(drawn.ravel(), minlength=size * clusters).reshape(size, clusters).astype(np.float64)
+
+
+def _of_seeds(seeds: Floats, draws: Floats) -> tuple[float, float]:
+    """Variances of the seeds' mean: what training adds, and all that their own variance stands for."""
+    count = len(seeds)
+    if count < 2:
+        return 0.0, 0.0
+    by_questions = (draws - draws.mean(axis=1, keepdims=True)).var(axis=0, ddof=1).sum() / (count - 1)
+    spread = float(seeds.var(ddof=1))
+    return max(0.0, spread - float(by_questions)) / count, spread / count

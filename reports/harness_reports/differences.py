@@ -1,0 +1,83 @@
+"""What the report says of differences between arms, in words and figures for any format."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from harness_reports.figures import NOTHING, ordered
+
+WORDS = {"better": "better", "worse": "worse", "equivalent": "equal", "not separated": "tie"}
+LEAST_SHOWN = 0.005
+Pair = Mapping[str, Any]
+Named = Callable[[str], str]
+"""An arm's full name -> how it is called where it is shown."""
+
+
+def tables(report: Mapping[str, Any], named: Named = str) -> list[tuple[str, list[str], list[list[str]]]]:
+    """(set, titles, rows) of every question set: each arm against its base and against the best."""
+    found = []
+    pairs = report["comparisons"] or ()
+    for name in dict.fromkeys(pair["set"] for pair in pairs):
+        of_set = {(pair["a"], pair["b"]): pair for pair in pairs if pair["set"] == name}
+        best = report["selection"][name]["best"]
+        rows = []
+        for arm in ordered(report):
+            base = next((b for a, b in of_set if a == arm["arm"] and b.startswith("base@") and b != best), None)
+            cells = [_cell(of_set, arm["arm"], base), _cell(of_set, arm["arm"], best)]
+            if set(cells) - {NOTHING}:
+                rows.append([named(arm["arm"]), *cells])
+        titles = ["arm", "less its base", f"less {named(best)}"]
+        if all(row[1] == NOTHING for row in rows):
+            titles, rows = [titles[0], titles[2]], [[row[0], row[2]] for row in rows]
+        found.append((name, titles, rows))
+    return found
+
+
+def _cell(pairs: Mapping[tuple[str, str], Pair], arm: str, other: str | None) -> str:
+    if other is None or arm == other:
+        return NOTHING
+    if (arm, other) in pairs:
+        return told(pairs[arm, other])
+    return told(_turned(pairs[other, arm])) if (other, arm) in pairs else NOTHING
+
+
+def _turned(pair: Pair) -> Pair:
+    verdict = {"better": "worse", "worse": "better"}.get(pair["verdict"], pair["verdict"])
+    return {**pair, "difference": -pair["difference"], "low": -pair["high"], "high": -pair["low"], "verdict": verdict}
+
+
+def told(pair: Pair) -> str:
+    """`+28.1 [23.1, 32.8] better`"""
+    return f"{pair['difference']:+.1f} [{pair['low']:.1f}, {pair['high']:.1f}] {WORDS[pair['verdict']]}"
+
+
+def notes(report: Mapping[str, Any], named: Named = str) -> list[str]:
+    """How to read them, which arm is best and how sure that is, and how backends agree."""
+    pairs = report["comparisons"]
+    if not pairs:
+        return []
+    return [
+        "differences in points with 95 % intervals, p corrected for all pairs (Holm); tie: not separated; equal: "
+        f"within {pairs[0]['margin']:g} points (two one-sided tests)",
+        *(_selected(name, found, named) for name, found in report["selection"].items()),
+        *_across_backends(pairs),
+    ]
+
+
+def _selected(name: str, selection: Mapping[str, Any], named: Named) -> str:
+    chances = sorted(selection["p_best"].items(), key=lambda found: -found[1])
+    shown = ", ".join(f"{named(arm)} {100 * p:.0f} %" for arm, p in chances if p >= LEAST_SHOWN)
+    return (
+        f"best on {name}: {named(selection['best'])} at {selection['value']:.1f} %, {selection['corrected']:.1f} "
+        f"corrected for having been chosen by it; chance to be best: {shown}"
+    )
+
+
+def _across_backends(pairs: list[Pair]) -> list[str]:
+    def strategy(arm: str) -> str:
+        return arm.rsplit("@", 1)[0]
+
+    return [
+        f"{pair['set']}: {pair['a']} less {pair['b']}: {told(pair)}"
+        for pair in pairs
+        if strategy(pair["a"]) == strategy(pair["b"])
+    ]

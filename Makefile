@@ -15,6 +15,7 @@ test: $(STAMP)
 	$(VENV)/bin/mypy
 	$(VENV)/bin/pytest
 	$(VENV)/bin/pytest -n 0 -m "torch or realdata or chaos"
+	$(VENV)/bin/pytest -n 0 -m keras
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
@@ -23,7 +24,7 @@ lint: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --constraint constraints.txt torch
-	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[all,dev]'
+	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[all,qlora,dev]'
 	touch $@
 
 clean:

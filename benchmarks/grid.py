@@ -1,6 +1,6 @@
 """The default grid of legal-qa here and with stock tools, one after the other in one run.
 
-    python benchmarks/grid.py [--epochs 1] [--pairs 1] [--json]
+    python benchmarks/grid.py [--epochs 1] [--pairs 1] [--limit ROWS] [--json]
 
 Both sides train so many epochs (no early stopping) and answer the same sets. Of ours it tells, besides the time, the
 share that was spent reading text with models (tokenising, training, predicting), and what a cell costs beyond that and
@@ -25,13 +25,13 @@ CELLS = ("base", "probe", "full", "lora", "rag", "full+rag", "lora+rag")
 """All that a model takes part in; `majority` and `tfidf` take seconds and have no peer."""
 
 
-def ours(folder: Path, epochs: int) -> dict[str, Any]:
+def ours(folder: Path, epochs: int, limit: int | None) -> dict[str, Any]:
     import harness
     from harness.store import Store
 
     settings = {f"{name}.{key}": epochs for name in ("full", "lora") for key in ("epochs", "patience")}
     began = time.perf_counter()
-    run = harness.run("legal-qa", strategies=CELLS, backends=["torch"], store=folder, settings=settings)
+    run = harness.run("legal-qa", strategies=CELLS, backends=["torch"], store=folder, settings=settings, limit=limit)
     wall = time.perf_counter() - began
     failed = [cell for cell in run.report["cells"] if cell["status"] != "done"]
     if failed:
@@ -57,7 +57,7 @@ def ours(folder: Path, epochs: int) -> dict[str, Any]:
     }
 
 
-def peer(epochs: int) -> dict[str, Any]:
+def peer(epochs: int, limit: int | None) -> dict[str, Any]:
     from harness.find import task_path
     from harness.models import describe, located
     from harness.registry import load_registry
@@ -65,7 +65,10 @@ def peer(epochs: int) -> dict[str, Any]:
     folder = Path(task_path(load_registry(), "legal-qa")).parent
     began = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, str(PEER), str(folder), str(located(describe("all-MiniLM-L6-v2"))), str(epochs), "0"],
+        [
+            *(sys.executable, str(PEER), str(folder), str(located(describe("all-MiniLM-L6-v2")))),
+            *(str(epochs), "0", str(limit or 0)),
+        ],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -78,6 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--pairs", type=int, default=1)
+    parser.add_argument("--limit", type=int, help="at most so many rows of each set")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     # Spinning threads make both sides' times a lottery wherever anything else runs; it costs an idle machine 3 %.
@@ -87,7 +91,11 @@ def main() -> None:
         pair: dict[str, Any] = {}
         for side in ("ours", "peer") if number % 2 else ("peer", "ours"):
             with tempfile.TemporaryDirectory() as folder:
-                pair[side] = peer(options.epochs) if side == "peer" else ours(Path(folder), options.epochs)
+                pair[side] = (
+                    peer(options.epochs, options.limit)
+                    if side == "peer"
+                    else ours(Path(folder), options.epochs, options.limit)
+                )
             print(f"{side}: {pair[side]['wall_s']:.0f} s", file=sys.stderr)
         pairs.append(pair)
     ratio = statistics.median(pair["peer"]["wall_s"] / pair["ours"]["wall_s"] for pair in pairs)

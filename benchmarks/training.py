@@ -50,7 +50,9 @@ def labels_of(sets: dict[str, Rows]) -> list[str]:
     return sorted({label for rows in sets.values() for _, label in rows})
 
 
-def ours(folder: Path, sets: dict[str, Rows], method: str, epochs: int, seed: int) -> dict[str, Any]:
+def ours(
+    folder: Path, sets: dict[str, Rows], method: str, epochs: int, seed: int, backend: str = "torch"
+) -> dict[str, Any]:
     import harness
     from harness.evidence import TaskEvidence, read_cell
     from harness.store import Store
@@ -67,12 +69,12 @@ def ours(folder: Path, sets: dict[str, Rows], method: str, epochs: int, seed: in
             'name = "clauses"\nkind = "classification"\n'
             f'[data]\n{data}[fields]\nquestion = "text"\nanswer = "label"\n[labels]\n{labels}'
         )
-    where = folder / f"store-{method}-{seed}"
+    where = folder / f"store-{method}-{backend}-{seed}"
     settings = {"epochs": epochs, "patience": epochs, "max_tokens": MAX_TOKENS, "batch_size": BATCH, "lr": LR[method]}
     run = harness.run(
         task / "task.toml",
         strategies=[method],
-        backends=["torch"],
+        backends=[backend],
         seeds=[seed],
         store=where,
         settings={f"{method}.{name}": value for name, value in settings.items()},
@@ -95,7 +97,9 @@ def ours(folder: Path, sets: dict[str, Rows], method: str, epochs: int, seed: in
     }
 
 
-def peer(folder: Path, sets: dict[str, Rows], method: str, epochs: int, seed: int, bf16: bool) -> dict[str, Any]:
+def peer(
+    folder: Path, sets: dict[str, Rows], method: str, epochs: int, seed: int, bf16: bool, script: Path = PEER
+) -> dict[str, Any]:
     from harness.models import describe, located
 
     labels = labels_of(sets)
@@ -113,7 +117,7 @@ def peer(folder: Path, sets: dict[str, Rows], method: str, epochs: int, seed: in
     }
     file = folder / "given.json"
     file.write_text(json.dumps(given))
-    done = subprocess.run([sys.executable, str(PEER), str(file)], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, str(script), str(file)], capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"the peer failed: {done.stderr[-2000:]}")
     return dict(json.loads(done.stdout.splitlines()[-1]))

@@ -121,6 +121,8 @@ class BackendSpec:
     """Modules that the zygote imports once for all of the backend's cells."""
     device: Callable[[], str] = lambda: "cpu"
     """Device kind the cells will use, found without importing the framework where possible."""
+    why_not: Callable[[ModelCard, Capability], str] = lambda card, capability: ""
+    """Why a capability is not offered for a model and what would change that, as a skipped cell shall say it."""
 
 
 Answerer = Callable[[Sequence[Question]], Answers]

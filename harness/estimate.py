@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from harness.contracts import StrategySpec
@@ -15,24 +16,30 @@ START_S = 3.0
 FLOAT_BYTES = 4
 
 
-def estimate(
-    task: Task,
-    sets: Mapping[str, QuestionSet],
-    steps: Sequence[StrategySpec],
-    settings: Mapping[str, Any],
-    card: ModelCard | None,
-) -> Usage:
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Tokens of a task, counted once for all cells."""
+
+    asked: int
+    trained: int
+    """One epoch."""
+
+
+def sizes(task: Task, sets: Mapping[str, QuestionSet]) -> Sizes:
+    return Sizes(sum(map(_tokens, sets.values())), 0 if task.train is None else _tokens(task.train))
+
+
+def estimate(task: Sizes, steps: Sequence[StrategySpec], settings: Mapping[str, Any], card: ModelCard | None) -> Usage:
     """Seconds, tokens, FLOPs and memory: 2 FLOPs per weight and token forward, 6 for forward and backward."""
     if card is None:
         return Usage(wall_s=START_S)
-    asked = sum(_tokens(found) for found in sets.values())
     weights = card.parameters - card.embedding_parameters
-    flops = 2.0 * weights * asked
-    tokens = asked
+    flops = 2.0 * weights * task.asked
+    tokens = task.asked
     memory = card.parameters * FLOAT_BYTES
     for step in steps:
-        if step.role == "weights" and task.train is not None:
-            trained = _tokens(task.train) * int(settings.get(f"{step.name}.epochs", 1))
+        if step.role == "weights" and task.trained:
+            trained = task.trained * int(settings.get(f"{step.name}.epochs", 1))
             tokens += trained
             flops += 6.0 * weights * trained
             memory += 3 * card.parameters * FLOAT_BYTES
@@ -45,6 +52,6 @@ def _tokens(found: QuestionSet) -> int:
     first = found.rows[0].question.choices
     for row in found.rows:
         characters += len(row.question.text)
-        if row.question.choices is not first:
+        if row.question.choices != first:
             characters += sum(map(len, row.question.choices))
     return int(characters / CHARS_PER_TOKEN)

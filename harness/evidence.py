@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from harness.codec import decode_answers, decode_rows
+from harness.codec import chosen, column, decode_answers, decode_rows
 from harness.errors import StoreError
 from harness.keys import answers_key
 from harness.store import Record, Store
@@ -89,34 +89,41 @@ class Evidence:
         return self.set_name in self.task and all(self.set_name in cell.answers for cell in self.cells)
 
     @cached_property
-    def kept(self) -> list[int]:
+    def kept(self) -> Sequence[int]:
         """Positions of the rows in focus."""
-        rows = self.task[self.set_name].rows
+        found = self.task[self.set_name].rows
         if self.group is None:
-            return list(range(len(rows)))
+            return range(len(found))
         name, value = self.group
-        return [number for number, row in enumerate(rows) if row.groups.get(name) == value]
+        return [number for number, groups in enumerate(column(found, "groups")) if groups.get(name) == value]
 
     @cached_property
-    def rows(self) -> list[Row]:
-        rows = self.task[self.set_name].rows
-        return [rows[number] for number in self.kept]
+    def rows(self) -> Sequence[Row]:
+        found = self.task[self.set_name].rows
+        return found if self.group is None else [found[number] for number in self.kept]
+
+    def column(self, name: str) -> list[Any]:
+        """One field of every row in focus: `gold`, `cluster`, `groups`, `evidence` or `twin`.
+
+        A million rows are read by field in a tenth of the time and room that they take whole.
+        """
+        found = column(self.task[self.set_name].rows, name)
+        return found if self.group is None else [found[number] for number in self.kept]
 
     @cached_property
     def gold(self) -> npt.NDArray[np.int64]:
         """[n]"""
         import numpy as np
 
-        return np.array([row.gold for row in self.rows], dtype=np.int64)
+        return np.array(self.column("gold"), dtype=np.int64)
 
     @cached_property
     def chosen(self) -> npt.NDArray[np.int64]:
         """The answer of each seed to each row: [seeds, n]."""
         import numpy as np
 
-        return np.array(
-            [np.array(cell.answers[self.set_name].chosen)[self.kept] for cell in self.cells], dtype=np.int64
-        )
+        found = [chosen(cell.answers[self.set_name].scores) for cell in self.cells]
+        return np.array(found if self.group is None else [each[self.kept] for each in found], dtype=np.int64)
 
     @cached_property
     def correct(self) -> npt.NDArray[np.float64]:
@@ -125,9 +132,9 @@ class Evidence:
 
         return np.asarray(self.chosen == self.gold, dtype=np.float64)
 
-    def passages(self, cell: CellEvidence) -> list[tuple[str, ...]]:
+    def passages(self, cell: CellEvidence) -> Sequence[tuple[str, ...]]:
         found = cell.answers[self.set_name].passages
-        return [found[number] for number in self.kept] if found else []
+        return found if self.group is None or not found else [found[number] for number in self.kept]
 
 
 def read_cell(

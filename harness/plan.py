@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import harness
+from harness.codec import column, packed
 from harness.contracts import AssetSpec, BackendSpec, StrategySpec
 from harness.errors import HarnessError, UsageError
-from harness.estimate import estimate
+from harness.estimate import Sizes, estimate, sizes
 from harness.keys import digest, digest_all, source_hash
 from harness.registry import Registry, require
 from harness.request import (
@@ -26,7 +28,10 @@ from harness.request import (
 )
 from harness.types import Arm, Cell, ModelCard, QuestionSet, Row, Status, Task
 
-SHAPING = ("checks.py", "codec.py", "flops.py", "kinds.py", "models.py", "prompts.py", "training.py", "worker.py")
+SHAPING = (
+    *("checks.py", "codec.py", "flops.py", "items.py", "kinds.py", "models.py", "prompts.py", "session.py"),
+    *("training.py", "worker.py"),
+)
 """Modules of the core that shape answers and counts; a change in any other leaves stored results valid."""
 SAMPLE_ROWS = 2_000
 """At most this many training and validation rows are asked for the overfitting gap."""
@@ -120,11 +125,12 @@ def of_each_label(found: QuestionSet, most: int) -> QuestionSet:
     """At most `most` rows of each label, in an order that depends on their ids alone; rows keep their order."""
     counts: Counter[int] = Counter()
     kept = set()
-    for row in sorted(found.rows, key=lambda row: digest(["sample", row.question.id])):
-        counts[row.gold] += 1
-        if counts[row.gold] <= most:
-            kept.add(row.question.id)
-    return _part(found, kept)
+    named = [(row.question.id, row.gold) for row in found.rows]
+    for id, gold in sorted(named, key=lambda row: digest(["sample", row[0]])):
+        counts[gold] += 1
+        if counts[gold] <= most:
+            kept.add(id)
+    return _part(found, lambda row: row.question.id in kept)
 
 
 def sample(found: QuestionSet, most: int) -> QuestionSet:
@@ -134,20 +140,25 @@ def sample(found: QuestionSet, most: int) -> QuestionSet:
     """
     if len(found) <= most:
         return found
-    clusters: dict[str, list[Row]] = {}
-    for row in found.rows:
-        clusters.setdefault(row.twin or row.cluster, []).append(row)
-    kept: set[str] = set()
-    for name in sorted(clusters, key=lambda cluster: digest(["sample", cluster])):
-        if len(kept) + len(clusters[name]) <= most:
-            kept.update(row.question.id for row in clusters[name])
+    tied = Counter(map(_tied, found.rows))
+    kept, rows = set(), 0
+    for name in sorted(tied, key=lambda cluster: digest(["sample", cluster])):
+        if rows + tied[name] <= most:
+            kept.add(name)
+            rows += tied[name]
     if not kept:
-        kept = {row.question.id for row in found.rows[:most]}
-    return _part(found, kept)
+        first = {row.question.id for row in found.rows[:most]}
+        return _part(found, lambda row: row.question.id in first)
+    return _part(found, lambda row: _tied(row) in kept)
 
 
-def _part(found: QuestionSet, kept: Container[str]) -> QuestionSet:
-    rows = tuple(row for row in found.rows if row.question.id in kept)
+def _tied(row: Row) -> str:
+    """What stays together in a sample."""
+    return row.twin or row.cluster
+
+
+def _part(found: QuestionSet, kept: Callable[[Row], bool]) -> QuestionSet:
+    rows = packed(filter(kept, found.rows))
     return QuestionSet(found.name, rows, digest([found.fingerprint, digest_all(row.question.id for row in rows)]))
 
 
@@ -170,6 +181,10 @@ class _Planner:
     ) -> None:
         self.request, self.registry, self.task, self.sets, self.given = request, registry, task, sets, given
         self.core = source_hash(Path(harness.__file__).parent, SHAPING)
+
+    @cached_property
+    def sizes(self) -> Sizes:
+        return sizes(self.task, self.sets)
 
     def cells(self, strategy: Strategy) -> list[PlannedCell]:
         settings = settings_of(strategy.steps, {**self.given, **strategy.settings})
@@ -218,7 +233,7 @@ class _Planner:
         for seed in seeds:
             key = self._key(strategy, settings, backend, card, model, seed, assets)
             status = Status.SKIPPED if reason else Status.PLANNED
-            expected = None if reason else estimate(self.task, self.sets, strategy.steps, settings, card)
+            expected = None if reason else estimate(self.sizes, strategy.steps, settings, card)
             cell = Cell(key, arm, seed, status, reason, expected)
             cells.append(PlannedCell(cell, strategy.steps, backend, card, assets))
         return cells
@@ -235,7 +250,7 @@ class _Planner:
             return "the task has no training questions"
         if any(step.needs_documents for step in strategy.steps) and not self.task.documents:
             return "the task has no documents to retrieve from"
-        if any(asset.is_control for asset in assets) and not any(row.evidence for row in self.task.test.rows):
+        if any(asset.is_control for asset in assets) and not any(column(self.task.test.rows, "evidence")):
             return "the task does not say which documents hold the answers (fields.evidence)"
         if backend is None or card is None:
             return None
@@ -243,7 +258,10 @@ class _Planner:
         if any(step.role == "weights" for step in strategy.steps):
             needs = {need for need in needs if not need.startswith("answer:")}
         missing = sorted(needs - backend.offers(card))
-        return f"{backend.name} does not offer {', '.join(missing)} for {card.id}" if missing else None
+        if not missing:
+            return None
+        why = "; ".join(dict.fromkeys(filter(None, (backend.why_not(card, need) for need in missing))))
+        return f"{backend.name} does not offer {', '.join(missing)} for {card.id}" + (f": {why}" if why else "")
 
     def _assets(self, strategy: Strategy, settings: Mapping[str, Any]) -> tuple[PlannedAsset, ...]:
         """Raises `HarnessError` where an asset cannot be made as it is set."""

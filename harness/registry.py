@@ -6,7 +6,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -28,6 +28,7 @@ from harness.errors import MissingDependency, UsageError, unknown
 from harness.keys import source_hash
 
 GROUP = "harness"
+HOOKS = tuple(name for name in dir(hookspecs) if name.startswith("harness_"))
 T = TypeVar("T")
 
 
@@ -64,7 +65,7 @@ class Registry:
 
     def __init__(self, manager: pluggy.PluginManager, plugins: Iterable[PluginInfo]) -> None:
         self.manager = manager
-        self._plugins = {plugin.name: plugin for plugin in plugins}
+        self._plugins = list(plugins)
         self.tasks = self._collect("task", "harness_tasks", TaskSpec)
         self.backends = self._collect("backend", "harness_backends", BackendSpec)
         self.strategies = self._collect("strategy", "harness_strategies", StrategySpec)
@@ -74,7 +75,7 @@ class Registry:
 
     @property
     def plugins(self) -> list[PluginInfo]:
-        return sorted(self._plugins.values(), key=lambda plugin: plugin.name)
+        return sorted(self._plugins, key=lambda plugin: plugin.name)
 
     def prices(self) -> list[Price]:
         return list(self._prices)
@@ -115,8 +116,11 @@ class Registry:
         return Catalogue(what, {name: specs[name] for name in sorted(specs)}, owners)
 
     def _blame(self, name: str, problem: str) -> None:
-        known = self._plugins.get(name) or PluginInfo(name, name, "unknown", "0")
-        self._plugins[name] = PluginInfo(known.name, known.package, known.distribution, known.version, problem)
+        known = next((place for place, plugin in enumerate(self._plugins) if plugin.name == name), None)
+        if known is None:
+            self._plugins.append(PluginInfo(name, name, "unknown", "0", problem))
+        else:
+            self._plugins[known] = replace(self._plugins[known], problem=problem)
 
 
 def load_registry(extra: Iterable[tuple[str, object]] = ()) -> Registry:
@@ -124,29 +128,30 @@ def load_registry(extra: Iterable[tuple[str, object]] = ()) -> Registry:
     manager = pluggy.PluginManager("harness")
     manager.add_hookspecs(hookspecs)
     disabled = set(filter(None, os.environ.get("HARNESS_DISABLE_PLUGINS", "").split(",")))
-    plugins = []
+    plugins: list[PluginInfo] = []
     for entry in sorted(metadata.entry_points(group=GROUP), key=lambda entry: entry.name):
         if entry.name not in disabled:
-            plugins.append(_load(manager, entry))
+            plugins.append(_load(manager, entry, plugins))
     for name, plugin in extra:
         manager.register(plugin, name=name)
         plugins.append(PluginInfo(name, getattr(plugin, "__name__", name), "in code", "0"))
     return Registry(manager, plugins)
 
 
-def _load(manager: pluggy.PluginManager, entry: metadata.EntryPoint) -> PluginInfo:
+def _load(manager: pluggy.PluginManager, entry: metadata.EntryPoint, before: Iterable[PluginInfo]) -> PluginInfo:
     dist = entry.dist
     found = PluginInfo(entry.name, entry.value, dist.name if dist else "unknown", dist.version if dist else "0")
 
     def broken(problem: str) -> PluginInfo:
-        return PluginInfo(found.name, found.package, found.distribution, found.version, problem)
+        return replace(found, problem=problem)
 
     if manager.has_plugin(entry.name):
-        return broken(f"another plugin is already called {entry.name!r}; rename this entry point")
+        other = next(plugin.distribution for plugin in before if plugin.name == entry.name)
+        return broken(f"{other} has a plugin called {entry.name!r} already; uninstall one or rename its entry point")
     try:
         plugin = entry.load()
     except (Exception, SystemExit) as error:
-        return broken(f"cannot be imported: {type(error).__name__}: {error}")
+        return broken(f"cannot be imported: {type(error).__name__}: {error}{_hint(error)}")
     version = getattr(plugin, "HARNESS_API", API_VERSION)
     if version != API_VERSION:
         return broken(f"written for plugin API {version}, this harness has {API_VERSION}; install a matching version")
@@ -157,8 +162,24 @@ def _load(manager: pluggy.PluginManager, entry: metadata.EntryPoint) -> PluginIn
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         manager.unregister(name=entry.name)
-        return broken(f"offers a hook that does not exist, or with other arguments: {error}")
+        return broken(_misspelt(manager, plugin) or f"offers a hook with other arguments: {error}")
+    unmarked = [name for name in HOOKS if hasattr(plugin, name) and not manager.parse_hookimpl_opts(plugin, name)]
+    if unmarked:
+        return broken(f"{unmarked[0]} is not marked with @hookimpl, so it is never called")
     return found
+
+
+def _hint(error: BaseException) -> str:
+    """A name that the core does not have (any more) is a matter of versions."""
+    if isinstance(error, ImportError) and (error.name or "").split(".")[0] == GROUP:
+        return f"; it may be written for another plugin API, this harness has {API_VERSION}"
+    return ""
+
+
+def _misspelt(manager: pluggy.PluginManager, plugin: object) -> str | None:
+    names = [name for name in dir(plugin) if manager.parse_hookimpl_opts(plugin, name)]
+    wrong = [name for name in names if name not in HOOKS]
+    return f"offers a hook that does not exist: {unknown('hook', wrong[0], HOOKS)}" if wrong else None
 
 
 def require(name: str, requires: Iterable[str], extra: str) -> None:

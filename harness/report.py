@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from harness.codec import column
 from harness.compare import MARGIN, compared
 from harness.contracts import MeasureSpec
 from harness.errors import HarnessError, UsageError, unknown
@@ -153,7 +154,7 @@ class _Builder:
         name = "twins" if "twins" in self.task else "test"
         groups: dict[str, Any] = {}
         for group in self.task.groups:
-            values = sorted({row.groups[group] for row in self.task[name].rows if group in row.groups})
+            values = sorted({found[group] for found in column(self.task[name].rows, "groups") if group in found})
             groups[group] = {
                 value: self._measure(evidence.focus(name, (group, value)), self._measures("groups")) for value in values
             }

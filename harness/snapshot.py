@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.codec import PART_ROWS, encode_documents, encode_rows
+from harness.codec import encode_documents, row_parts
 from harness.keys import answers_key, folder_hash
 from harness.plan import Plan
 from harness.store import Store, write_part
-from harness.types import QuestionSet, Row
+
+LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes", "tensorflow", "keras", "faiss-cpu", "numpy")
+"""Their versions are kept with a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,10 @@ def save_snapshot(plan: Plan, store: Store) -> Snapshot:
     task = plan.task
     own = {"train": task.train, "validation": task.validation, **plan.sets}
     sets = {
-        name: {"parts": _save_rows(store, found), "fingerprint": found.fingerprint}
+        name: {
+            "parts": [write_part(store.root, part) for part in row_parts(found.rows)],
+            "fingerprint": found.fingerprint,
+        }
         for name, found in own.items()
         if found is not None
     }
@@ -48,14 +53,6 @@ def save_snapshot(plan: Plan, store: Store) -> Snapshot:
     if store.latest("task", task.fingerprint) is None:
         store.append("task", task.fingerprint, "", body)
     return Snapshot(sets, documents)
-
-
-def _save_rows(store: Store, found: QuestionSet) -> list[str]:
-    def chunks() -> Iterator[tuple[Row, ...]]:
-        for start in range(0, len(found.rows), PART_ROWS):
-            yield found.rows[start : start + PART_ROWS]
-
-    return [write_part(store.root, encode_rows(chunk)) for chunk in chunks()]
 
 
 def stored_answers(store: Store, key: str, fingerprint: str) -> list[bytes] | None:
@@ -81,7 +78,7 @@ def environment() -> dict[str, Any]:
     from importlib import metadata
 
     versions = {}
-    for name in ("adapt-harness", "torch", "transformers", "peft", "tensorflow", "keras", "faiss-cpu", "numpy"):
+    for name in ("adapt-harness", *LIBRARIES):
         with contextlib.suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
     return {

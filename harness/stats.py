@@ -6,8 +6,9 @@ for inference with clustered errors"; intervals are percentile intervals (Efron 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,8 @@ SEED = 20_240_229
 """Fixed, so that the same evidence always gives the same interval."""
 _CHUNK = 4_000_000
 """Weights held at once: resamples are drawn in chunks, so memory does not grow with the data."""
+MANY_CLUSTERS, FEW_KINDS = 10_000, 8
+"""From so many clusters on, if there are so many times fewer kinds, how often each kind is drawn is drawn at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,44 @@ class Clusters:
         np.add.at(out, self.codes, values)
         return out
 
+    def kinds(self, *columns: npt.NDArray[Any]) -> tuple[Ints, Clusters, Ints]:
+        """Clusters are of one kind if they hold the same rows of these columns [n].
+
+        Returns the positions of the rows of one cluster of each kind, these clusters, and how many there are of each.
+        A resample of the clusters draws each kind a multinomial number of times: the same distribution, at the cost
+        of the kinds. Where that would not pay, every cluster is its own kind.
+        """
+        alone = np.arange(len(self.codes)), self, np.ones(self.count, dtype=np.int64)
+        if self.count < MANY_CLUSTERS:
+            return alone
+        rows = _numbered(columns)
+        order = np.lexsort((rows, self.codes))
+        sizes = np.bincount(self.codes, minlength=self.count)
+        starts = np.cumsum(sizes) - sizes
+        first, copies = [], []
+        for size in np.unique(sizes):
+            (members,) = np.nonzero(sizes == size)
+            held = _numbered(rows[order[starts[members] + place]] for place in range(size)) if size else 0 * members
+            _, found, count = np.unique(held, return_index=True, return_counts=True)
+            first.append(members[found])
+            copies.append(count)
+        chosen = np.concatenate(first)
+        if len(chosen) * FEW_KINDS > self.count:
+            return alone
+        numbers = np.full(self.count, -1)
+        numbers[chosen] = np.arange(len(chosen))
+        (kept,) = np.nonzero(numbers[self.codes] >= 0)
+        return kept, Clusters(numbers[self.codes[kept]], len(chosen)), np.concatenate(copies)
+
+
+def _numbered(columns: Iterable[npt.NDArray[Any]]) -> Ints:
+    """Equal numbers for rows [n] that are equal in every column."""
+    found: Any = 0
+    for column in columns:
+        _, own = np.unique(column, return_inverse=True)
+        _, found = np.unique(found * (own.max() + 1) + own, return_inverse=True)
+    return np.asarray(found, dtype=np.int64)
+
 
 def encode(*sets: Sequence[str]) -> list[Clusters]:
     """The same names get the same numbers in every set."""
@@ -47,19 +88,28 @@ def encode(*sets: Sequence[str]) -> list[Clusters]:
 
 
 def resampled(
-    count: int, statistic: Callable[[Floats], Floats], resamples: int = RESAMPLES, seed: int = SEED
+    clusters: int | Ints, statistic: Callable[[Floats], Floats], resamples: int = RESAMPLES, seed: int = SEED
 ) -> Floats:
-    """`statistic` of cluster weights [b, count] for every resample: [resamples]; nan for too few clusters."""
-    if count < LEAST_CLUSTERS:
+    """`statistic` of the weights [b, kinds] of every resample: [resamples]; nan for too few clusters.
+
+    `clusters` says how many there are, or how many of each kind (see `Clusters.kinds`).
+    """
+    copies = np.ones(clusters, dtype=np.int64) if isinstance(clusters, int) else clusters
+    if copies.sum() < LEAST_CLUSTERS:
         return np.full(resamples, np.nan)
-    return np.concatenate([statistic(weights) for weights in _weights(count, resamples, seed)])
+    return np.concatenate([statistic(weights) for weights in _weights(copies, resamples, seed)])
 
 
-def _weights(count: int, resamples: int, seed: int) -> Iterator[Floats]:
+def _weights(copies: Ints, resamples: int, seed: int) -> Iterator[Floats]:
+    """As many draws as there are clusters, with replacement."""
     generator = np.random.default_rng(seed)
-    step = max(1, _CHUNK // max(1, count))
+    kinds, count = len(copies), int(copies.sum())
+    step = max(1, _CHUNK // max(1, kinds))
     for start in range(0, resamples, step):
         size = min(step, resamples - start)
+        if kinds < count:
+            yield generator.multinomial(count, copies / count, size=size).astype(np.float64)
+            continue
         drawn = generator.integers(0, count, size=(size, count))
         drawn += np.arange(size)[:, None] * count
         yield np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count).astype(np.float64)
@@ -76,8 +126,9 @@ def interval(draws: Floats, level: float = LEVEL) -> tuple[float, float]:
 
 def mean_interval(values: Floats, clusters: Clusters) -> tuple[float, float]:
     """Interval of the mean of `values` [n] over rows, clusters resampled."""
-    sums, sizes = clusters.sums(values), clusters.sums(np.ones(len(values)))
-    return interval(resampled(clusters.count, lambda weights: ratio(weights @ sums, weights @ sizes)))
+    kept, clusters, copies = clusters.kinds(values)
+    sums, sizes = clusters.sums(values[kept]), clusters.sums(np.ones(len(kept)))
+    return interval(resampled(copies, lambda weights: ratio(weights @ sums, weights @ sizes)))
 
 
 def ratio(above: Floats, below: Floats) -> Floats:

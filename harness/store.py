@@ -12,11 +12,12 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from harness.errors import StoreError
 from harness.keys import canonical
 from harness.types import Status
 
+FILE = "store.sqlite"
 SCHEMA = 1
 BUSY_TIMEOUT_S = 30
 LEASE_S = 60
@@ -51,20 +53,15 @@ class Record:
 
 
 class Store:
-    """A folder that survives kills, full disks and eight processes at once; raises `StoreError`."""
+    """A folder that survives kills, full disks and eight processes at once; raises `StoreError`.
 
-    def __init__(self, root: Path) -> None:
+    To read only, it may be a folder that cannot be written; nothing is appended then.
+    """
+
+    def __init__(self, root: Path, *, to_read: bool = False) -> None:
         self.root = root
         with _told(root):
-            for name in ("parts", "logs", "assets", "artifacts"):
-                (root / name).mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(root / "store.sqlite", timeout=BUSY_TIMEOUT_S, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, SCHEMA):
-                raise StoreError(f"store {root} has schema {version}, this harness knows {SCHEMA}; use another --store")
-            self._db.executescript(_TABLES + f"PRAGMA user_version={SCHEMA};")
+            self._db = _open_to_read(root) if to_read else _open_to_write(root)
 
     def close(self) -> None:
         self._db.close()
@@ -154,6 +151,66 @@ class Store:
     def evict(self, key: str, owner: str) -> None:
         """Drop the lease of an owner known to be dead."""
         self.release(key, owner)
+
+
+def _open_to_write(root: Path) -> sqlite3.Connection:
+    try:
+        for name in ("parts", "logs", "assets", "artifacts"):
+            (root / name).mkdir(parents=True, exist_ok=True)
+        db = sqlite3.connect(root / FILE, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        _check_schema(db, root, 0, SCHEMA)
+        db.executescript(_TABLES + f"PRAGMA user_version={SCHEMA};")
+    except (sqlite3.Error, OSError) as error:
+        if root.is_dir() and not os.access(root, os.W_OK):
+            raise StoreError(
+                f"store {root} cannot be written; harness report reads it, but a run needs another --store"
+            ) from error
+        raise
+    return db
+
+
+def _open_to_read(root: Path) -> sqlite3.Connection:
+    file = root / FILE
+    try:
+        db = _connect(file, "mode=rw")
+        _check_schema(db, root, SCHEMA)
+    except sqlite3.OperationalError as error:
+        # The low byte: what follows it tells why (a folder, a recovery).
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+            raise
+        # SQLite needs a file of its own beside a database in WAL mode, and cannot make it in this folder.
+        db = _unshared(file)
+        _check_schema(db, root, SCHEMA)
+    return db
+
+
+def _unshared(file: Path) -> sqlite3.Connection:
+    """A database that nobody has open, in a folder that cannot be written."""
+    log = file.with_name(f"{file.name}-wal")
+    if not log.exists() or not log.stat().st_size:
+        return _connect(file, "immutable=1")
+    # What was committed last is in the log alone, as a killed run leaves it; immutable would pass it over.
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    with tempfile.TemporaryDirectory() as folder:
+        for part in (file, log):
+            shutil.copyfile(part, Path(folder, part.name))
+        with closing(_connect(Path(folder, file.name), "mode=rw")) as copy:
+            copy.backup(db)
+    return db
+
+
+def _connect(file: Path, how: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"{file.resolve().as_uri()}?{how}", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+
+
+def _check_schema(db: sqlite3.Connection, root: Path, *known: int) -> None:
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version not in known:
+        if not version:
+            raise StoreError(f"store {root} holds nothing yet; start a run with harness run")
+        raise StoreError(f"store {root} has schema {version}, this harness knows {SCHEMA}; use another --store")
 
 
 def part_path(root: Path, sha256: str) -> Path:

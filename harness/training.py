@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
-from harness.types import Epoch
+from harness.types import Epoch, Recipe, TuneLog
+
+CLIP_NORM = 1.0
+"""Of all gradients together."""
+
+HEAD_STD = 0.02
 
 WINDOW_BATCHES = 32
 """Rows are sorted by length inside shuffled windows of so many batches: little padding, order still random."""
@@ -81,6 +87,60 @@ class EarlyStopping:
     @property
     def stop(self) -> bool:
         return self.best is not None and self.epochs[-1].epoch - self.best.epoch >= self.patience
+
+
+class Steps(Protocol):
+    """One framework's side of training: AdamW on the trained weights, and a copy of the best of them."""
+
+    trainable: int
+    """Parameters."""
+    passes: int
+    """Forward passes that a step costs (see `flops`)."""
+
+    def step(self, rows: Sequence[int], share: float) -> None:
+        """One update on a batch, at this share of the peak learning rates."""
+        ...
+
+    def loss(self) -> float:
+        """Sum of the rows' cross-entropies in nats since it was last asked."""
+        ...
+
+    def keep(self) -> None:
+        """Note the weights as they are."""
+        ...
+
+    def finish(self) -> None:
+        """Go back to the weights last noted and leave the model as it answers."""
+        ...
+
+
+def rounds(
+    lengths: Sequence[int],
+    recipe: Recipe,
+    steps: Steps,
+    validate: Callable[[], tuple[float | None, float | None]],
+    on_progress: Callable[[Epoch], None],
+) -> TuneLog:
+    """Train by the recipe: every epoch, then validation; the best epoch's weights are the ones kept."""
+    count = recipe.epochs * len(training_batches(lengths, recipe.batch_size, recipe.seed, 1))
+    schedule, stopping, step = Schedule(count, recipe.warmup), EarlyStopping(recipe.patience), 0
+    for number in range(1, recipe.epochs + 1):
+        for rows in training_batches(lengths, recipe.batch_size, recipe.seed, number):
+            steps.step(rows, schedule.share(step))
+            step += 1
+        epoch = Epoch(number, steps.loss() / len(lengths), *validate())
+        on_progress(epoch)
+        if stopping.better(epoch):
+            steps.keep()
+        if stopping.stop:
+            break
+    assert stopping.best is not None
+    return TuneLog(tuple(stopping.epochs), stopping.best.epoch, steps.trainable, step)
+
+
+def initial_head(width: int, outputs: int, seed: int) -> np.ndarray:
+    """The same on every backend: float32 [outputs, width]; biases start at 0."""
+    return np.random.default_rng(seed).normal(0.0, HEAD_STD, (outputs, width)).astype(np.float32)
 
 
 def cross_entropy(scores: Sequence[np.ndarray], targets: Sequence[int]) -> float:

@@ -97,7 +97,8 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class QuestionSet:
     name: str
-    rows: tuple[Row, ...]
+    rows: Sequence[Row]
+    """A tuple, or what reads like one where there are many (see `codec.packed`)."""
     fingerprint: str
 
     def __len__(self) -> int:
@@ -155,6 +156,8 @@ class Lora:
     rank: int
     alpha: float
     targets: tuple[str, ...] = ("query", "value")
+    four_bit: bool = False
+    """W is held as 4-bit NormalFloat, its scales quantised again (QLoRA, Dettmers et al. 2023, arXiv:2305.14314)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +205,8 @@ class Answers:
     gives the backend's probabilities and argmax its answer. `passages[i]` names the documents read, best first.
     """
 
-    scores: tuple[Scores, ...]
-    passages: tuple[tuple[str, ...], ...] = ()
+    scores: Sequence[Scores]
+    passages: Sequence[tuple[str, ...]] = ()
 
     @property
     def chosen(self) -> list[int]:

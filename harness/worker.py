@@ -33,7 +33,6 @@ from harness.types import (
     Material,
     ModelCard,
     Question,
-    QuestionSet,
     Status,
     Usage,
 )
@@ -233,11 +232,12 @@ class _Cell:
         return Usage() if self.session is None else self.session.usage()
 
     def _material(self) -> Material:
-        from harness.codec import decode_documents
+        from harness.codec import decode_documents, decode_rows
         from harness.types import examples
 
         def read(name: str) -> tuple[Example, ...]:
-            return examples(self._set(name).rows) if name in self.job.sets else ()
+            found = self.job.sets.get(name)
+            return () if found is None else examples(decode_rows(name, "", _parts(self.root, found["parts"])).rows)
 
         return Material(
             kind=Kind(self.job.kind),
@@ -246,12 +246,6 @@ class _Cell:
             validation=read("validation"),
             documents=decode_documents(_parts(self.root, self.job.documents)),
         )
-
-    def _set(self, name: str) -> QuestionSet:
-        from harness.codec import decode_rows
-
-        found = self.job.sets[name]
-        return decode_rows(name, found["fingerprint"], _parts(self.root, found["parts"]))
 
     def _open(self) -> Session | None:
         if self.job.backend is None or self.job.model is None:
@@ -298,21 +292,20 @@ class _Cell:
         self.channel.tell(artifact=asdict(Artifact(str(folder), digest, size)))
 
     def _ask(self, name: str, answer: Answerer) -> None:
-        from harness.codec import PART_ROWS, encode_answers
+        """Part by part: neither the questions nor the answers of a set are held whole."""
+        from harness.codec import decoded_rows, encode_answers
         from harness.store import write_part
 
-        asked = self._set(name)
-        questions = [row.question for row in asked.rows]
+        found, names, asked = self.job.sets[name], [], 0
         self._forget()
-        with self._phase(f"predict {name}"):
-            answers = answer(questions)
-        answers = checked(questions, answers)
-        names = []
-        for start in range(0, len(questions), PART_ROWS):
-            chunk = slice(start, start + PART_ROWS)
-            part = Answers(answers.scores[chunk], answers.passages[chunk])
-            names.append(write_part(self.root, encode_answers(part)))
-        self.channel.tell(answers=name, fingerprint=asked.fingerprint, parts=names, n=len(questions))
+        self.channel.tell(phase=f"predict {name}")
+        for part in found["parts"]:
+            questions = [row.question for row in decoded_rows(*_parts(self.root, [part]))]
+            with self.meter.phase(f"predict {name}", self._counts):
+                answers = answer(questions)
+            names.append(write_part(self.root, encode_answers(checked(questions, answers))))
+            asked += len(questions)
+        self.channel.tell(answers=name, fingerprint=found["fingerprint"], parts=names, n=asked)
 
     def _forget(self) -> None:
         if isinstance(self.session, Remembers):
@@ -322,7 +315,10 @@ class _Cell:
         """Seconds for one question at a time, after a few that warm up."""
         if "test" not in self.job.ask:
             return
-        questions = [row.question for row in self._set("test").rows[: LATENCY_WARM_UP + LATENCY_QUESTIONS]]
+        from harness.codec import decoded_rows
+
+        first = decoded_rows(*_parts(self.root, self.job.sets["test"]["parts"][:1]))
+        questions = [row.question for row in first[: LATENCY_WARM_UP + LATENCY_QUESTIONS]]
         seconds = []
         self._forget()
         with self._phase("latency"):

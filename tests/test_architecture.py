@@ -28,9 +28,9 @@ LAYERS = (
     ("compare",),
     ("plan",),
     ("request", "estimate", "worker", "zygote", "processes", "leases"),
-    ("registry", "store", "evidence", "stats", "meter", "find", "taskfile", "checks", "codec", "events"),
+    ("registry", "store", "evidence", "stats", "meter", "find", "taskfile", "checks", "codec", "events", "scaffold"),
     ("hookspecs", "plugin"),
-    ("contracts", "kinds", "models", "prompts", "training", "keys", "safetext", "flops"),
+    ("contracts", "items", "kinds", "models", "prompts", "training", "session", "keys", "safetext", "flops"),
     ("types", "errors"),
 )
 """Top to bottom: a module imports from its own line or below. `testing` and the package root stand above."""

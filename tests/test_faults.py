@@ -170,6 +170,76 @@ def test_a_store_that_cannot_be_written_is_one_line(command: Command, tiny: Path
     assert "give another --store" in ended.stderr
 
 
+MOUNTED = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$@"'
+
+
+@pytest.fixture
+def frozen(finished: Path, stranger: Path, tmp_path: Path) -> Command:
+    """Runs a command where nobody can write the finished store: without permission, root on a read-only mount."""
+    before: tuple[str, ...] = ()
+    if os.geteuid() == 0:
+        before = ("unshare", "--map-root-user", "--mount", "sh", "-c", MOUNTED, "sh", str(finished))
+        if shutil.which("unshare") is None or subprocess.run([*before, "true"], capture_output=True).returncode:
+            pytest.skip("root writes whatever permissions say, and a mount of its own is not permitted here")
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        modes = {} if before else {path: path.stat().st_mode for path in (finished, *finished.rglob("*"))}
+        for path, mode in modes.items():
+            path.chmod(mode & ~0o222)
+        try:
+            return subprocess.run(
+                [*before, sys.executable, "-m", "harness", *map(str, arguments), "--store", str(finished)],
+                env={**os.environ, "PYTHONPATH": str(stranger)},
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+        finally:
+            for path, mode in modes.items():
+                path.chmod(mode)
+
+    return run
+
+
+def _content(store: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(store)): path.read_bytes() for path in store.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("left", [(), ("-wal",), ("-wal", "-shm")], ids=["closed", "killed", "killed, in place"])
+def test_a_store_that_nobody_can_write_is_read_whole(
+    frozen: Command, finished: Path, registry: Registry, left: tuple[str, ...]
+) -> None:
+    """What a killed run leaves in SQLite's log counts, whether or not the log's index lies beside it."""
+    writer = Store(finished)
+    run = next(writer.records("run"))
+    writer.append("run", "a later run", "a later run", run.body)
+    golden = _comparable(build_report(writer, registry, run.key))
+    open_files = {name: (finished / f"store.sqlite{name}").read_bytes() for name in ("", *left)}
+    writer.close()
+    if left:
+        for name, content in open_files.items():
+            (finished / f"store.sqlite{name}").write_bytes(content)
+    before = _content(finished)
+
+    listed, shown = frozen("runs", "--json"), frozen("report", run.key, "--json")
+    assert listed.returncode == shown.returncode == 0, listed.stderr + shown.stderr
+    assert [row["run"] for row in json.loads(listed.stdout)] == [run.key, "a later run"]
+    assert _comparable(json.loads(shown.stdout)) == golden
+    assert _content(finished) == before
+
+
+def test_a_run_into_a_store_that_nobody_can_write_is_one_line(frozen: Command, finished: Path, tiny: Path) -> None:
+    before = _content(finished)
+    ended = frozen("run", "--task", tiny, "--strategy", "base", "--backend", "fake")
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines() == [
+        f"error: store {finished} cannot be written; harness report reads it, but a run needs another --store"
+    ]
+    assert ended.stdout == ""
+    assert _content(finished) == before
+
+
 TOML = 'name = "t"\nkind = "choice"\n[data]\ntest = "test.jsonl"\n[fields]\nchoices = "choices"\n'
 
 

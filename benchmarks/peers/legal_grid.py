@@ -2,7 +2,8 @@
 
 sentence-transformers (its trainer, its ranking loss, `encode`), peft through it, FAISS and scikit-learn, as their
 documentation shows them: fp32, dropout as the model has it, random batches. Every cell begins with a fresh model, as
-those of the harness do, and answers the same sets. Given in argv: the task's folder, the model, epochs, a seed.
+those of the harness do, and answers the same sets. Given in argv: the task's folder, the model, epochs, a
+seed, and how many rows of each set (0: all).
 
 It is spared some work that the harness does: `full+rag` and `lora+rag` train without passages here, and the sentences
 of passages are split without regard for short ones.
@@ -124,10 +125,11 @@ def retrieved(where: str, documents: Rows, sets: dict[str, Rows]) -> Callable[[s
 
 
 def main() -> None:
-    folder, where, epochs, seed = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    folder, where, epochs, seed, limit = Path(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:6])
 
     def rows(name: str) -> Rows:
-        return [json.loads(line) for line in (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+        found = [json.loads(line) for line in (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+        return found[:limit] if limit and name != "documents" else found
 
     sets = {name: rows(name) for name in ("train", "validation", "test", "unseen", "twins")}
     began = time.perf_counter()

@@ -70,7 +70,7 @@ def measures(as_json: bool) -> None:
 
 @click.group()
 def plugins() -> None:
-    """What is installed, and what is wrong with it."""
+    """What is installed, what is wrong with it, and a new one."""
 
 
 @plugins.command("list")

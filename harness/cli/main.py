@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from harness import __version__
-from harness.cli import inventory, run, tasks
+from harness.cli import inventory, run, scaffold, tasks
 from harness.cli.configuration import read_defaults
 from harness.errors import HarnessError, UsageError
 from harness.safetext import plain
@@ -22,6 +22,7 @@ def cli() -> None:
 
 for command in (*run.commands, *inventory.commands, tasks.task):
     cli.add_command(command)
+inventory.plugins.add_command(scaffold.new)
 
 
 def main() -> None:

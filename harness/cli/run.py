@@ -252,11 +252,15 @@ def runs(as_json: bool, store: Path) -> None:
 
 
 def _existing(store: Path) -> Any:
-    from harness.store import Store
+    from harness.store import FILE, Store
 
-    if not (store / "store.sqlite").exists():
+    try:
+        found = (store / FILE).exists()
+    except OSError as error:
+        raise HarnessError(f"store {store}: {error.strerror}; give another --store") from None
+    if not found:
         raise UsageError(f"no store at {store}; start a run with harness run, or name another --store")
-    return Store(store)
+    return Store(store, to_read=True)
 
 
 commands: tuple[click.Command, ...] = (run, report, runs)

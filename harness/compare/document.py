@@ -46,7 +46,7 @@ def compared(arms: Sequence[Evidence], margin: float = MARGIN) -> Compared:
     for name in ("test", *(task.extra_tests if task else ())):
         asked = [arm.focus(name) for arm in arms]
         asked = [arm for arm in asked if arm.answered and arm.rows]
-        if len(asked) < 2 or len({row.cluster for row in asked[0].rows}) < LEAST_CLUSTERS:
+        if len(asked) < 2 or len(set(asked[0].column("cluster"))) < LEAST_CLUSTERS:
             continue
         family = _Family(asked, METRICS[asked[0].task.primary], margin)
         comparisons += family.comparisons(name)

@@ -28,7 +28,7 @@ class Accuracy:
 
     def sums(self, evidence: Evidence) -> Floats:
         clusters = _clusters(evidence)
-        rows = clusters.sums(np.ones(len(evidence.rows)))
+        rows = clusters.sums(np.ones(len(evidence.kept)))
         return np.stack([np.stack([clusters.sums(right), rows], axis=-1) for right in evidence.correct])
 
     def of(self, sums: Floats) -> Floats:
@@ -62,5 +62,5 @@ METRICS: dict[str, Metric] = {"accuracy": Accuracy(), "macro_f1": MacroF1()}
 
 
 def _clusters(evidence: Evidence) -> Clusters:
-    (clusters,) = encode([row.cluster for row in evidence.rows])
+    (clusters,) = encode(evidence.column("cluster"))
     return clusters

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from harness.kinds import shown
 from harness.taskfile.rows import Placed
 from harness.taskfile.schema import TaskFile
 
-Sets = Mapping[str, Sequence[Placed]]
+Sets = Mapping[str, Iterable[Placed]]
 
 
 def faults_across(spec: TaskFile, sets: Sets) -> Iterator[str]:
@@ -56,7 +56,7 @@ def _overlapping(name: str, column: str, sets: Sets) -> Iterator[str]:
             yield f"{each.place}: {column} {shown(value)} is also on {trained[value]}"
 
 
-def _unlike_twins(twins: Sequence[Placed]) -> Iterator[str]:
+def _unlike_twins(twins: Iterable[Placed]) -> Iterator[str]:
     """Twins whose answers cannot be compared by their position."""
     seen: dict[str, Placed] = {}
     for each in twins:

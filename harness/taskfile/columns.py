@@ -55,7 +55,7 @@ def absent(header: Header, tables: Mapping[str, Table], faults: list[str]) -> se
     for need in needs(spec):
         for name in need.sets:
             table = tables.get(name)
-            if table is None or not table.records or need.column in table.columns:
+            if table is None or not table.count or need.column in table.columns:
                 continue
             if need.key == ("fields", "choices") and _cannot_list(spec, table):
                 continue

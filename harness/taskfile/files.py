@@ -1,19 +1,20 @@
 """Data files -> tables of records with their place (`file:line`), for JSONL, CSV, TSV and Parquet.
 
-A fault never stops the reading: it is collected, so that one look shows everything that is wrong.
+A fault never stops the reading: it is collected, so that one look shows everything that is wrong. Records are read anew
+each time they are asked for: a million of them take gigabytes, and seconds to read.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
-import io
 import json
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from harness.kinds import shown, what
 
@@ -25,17 +26,25 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    place: str
+    source: str
+    """What its place begins with: `file:` or `file:row `."""
+    number: int
     values: dict[str, Any]
     only_text: bool = False
     """Whether every value is text because the file has no other type (CSV, TSV)."""
+
+    @property
+    def place(self) -> str:
+        return f"{self.source}{self.number}"
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     name: str
     place: str
-    records: tuple[Record, ...]
+    records: Iterable[Record]
+    count: int
+    """Of the records."""
     columns: tuple[str, ...]
     """All that the source has, read or not."""
     whole: bool
@@ -63,49 +72,72 @@ def confined(root: Path, name: str) -> Path:
     return path
 
 
+@dataclass(frozen=True, slots=True)
+class _File:
+    """The records of a file; its faults are told whenever it is read."""
+
+    path: Path
+    header: Sequence[str]
+    wanted: Collection[str]
+    columns: dict[str, None]
+    faults: list[str]
+
+    def __iter__(self) -> Iterator[Record]:
+        path, faults = self.path, self.faults
+        if path.suffix == ".parquet":
+            yield from _parquet(path, self.wanted, self.columns, faults)
+            return
+        try:
+            if not _is_utf8(path, faults):
+                return
+            with path.open(encoding="utf-8-sig", newline="\n" if path.suffix == ".jsonl" else "") as file:
+                if path.suffix == ".jsonl":
+                    yield from _jsonl(path.name, file, self.columns, faults)
+                else:
+                    yield from _separated(path, file, self.header, self.columns, faults)
+        except OSError as error:
+            faults.append(f"{path.name}:1: cannot be read: {error.strerror or error}")
+
+
 def read(path: Path, header: Sequence[str], wanted: Collection[str], faults: list[str]) -> Table:
     """One file whole. `header` names the columns of a CSV or TSV without a header line; of Parquet, which may
     hold types that nothing here can read, only the columns in `wanted` are read."""
     before = len(faults)
-    columns: dict[str, None] = {}
-    records = tuple(_records(path, header, wanted, columns, faults))
+    file = _File(path, header, wanted, {}, faults)
+    count = sum(1 for _ in file)
     whole = len(faults) == before
-    return Table(path.name, f"{path.name}:1", records, tuple(columns), whole, path.suffix in SEPARATED)
+    return Table(path.name, f"{path.name}:1", file, count, tuple(file.columns), whole, path.suffix in SEPARATED)
 
 
-def _records(
-    path: Path, header: Sequence[str], wanted: Collection[str], columns: dict[str, None], faults: list[str]
-) -> Iterator[Record]:
-    if path.suffix == ".parquet":
-        yield from _parquet(path, wanted, columns, faults)
-        return
-    try:
-        raw = path.read_bytes()
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        # The position counts from behind a byte order mark, where there is one.
-        line = error.object[: error.start].count(b"\n") + 1
-        faults.append(f"{path.name}:{line}: not UTF-8 (byte {error.start}); save the file as UTF-8")
-        return
-    except OSError as error:
-        faults.append(f"{path.name}:1: cannot be read: {error.strerror or error}")
-        return
-    if path.suffix == ".jsonl":
-        yield from _jsonl(path.name, text, columns, faults)
-    else:
-        yield from _separated(path, text, header, columns, faults)
+def _is_utf8(path: Path, faults: list[str]) -> bool:
+    """Looked at first, so that a file in another encoding is that one fault and no other."""
+    position = 0
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if number == 1:
+                line = line.removeprefix(codecs.BOM_UTF8)
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                byte = position + error.start
+                faults.append(f"{path.name}:{number}: not UTF-8 (byte {byte}); save the file as UTF-8")
+                return False
+            position += len(line)
+    return True
 
 
-def _jsonl(name: str, text: str, columns: dict[str, None], faults: list[str]) -> Iterator[Record]:
-    for number, line in enumerate(text.split("\n"), 1):
+def _jsonl(name: str, lines: TextIO, columns: dict[str, None], faults: list[str]) -> Iterator[Record]:
+    source = f"{name}:"
+    for number, text in enumerate(lines, 1):
+        line = text.removesuffix("\n")
         if not line.strip():
             continue
-        place = f"{name}:{number}"
+        place = f"{source}{number}"
         if len(line) > MAX_LINE_CHARS:
             faults.append(f"{place}: line of {len(line):,} characters; at most {MAX_LINE_CHARS:,}")
             continue
         try:
-            values = json.loads(line, parse_constant=_refuse_constant, object_pairs_hook=_object)
+            values = _DECODER.decode(line)
             split = _SURROGATE.search(line) is not None and not _is_text(values)
         except (ValueError, RecursionError) as error:
             faults.append(f"{place}: {_json_fault(error)}")
@@ -117,7 +149,7 @@ def _jsonl(name: str, text: str, columns: dict[str, None], faults: list[str]) ->
             faults.append(f"{place}: holds half of a surrogate pair (\\ud800 to \\udfff), which is no character")
             continue
         columns.update(dict.fromkeys(values))
-        yield Record(place, values)
+        yield Record(source, number, values)
 
 
 class _Repeated(ValueError):
@@ -147,6 +179,10 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_object)
+"""One for all lines: `json.loads` would make one for each."""
+
+
 def _json_fault(error: Exception) -> str:
     if isinstance(error, _Repeated):
         return str(error)
@@ -160,10 +196,9 @@ def _json_fault(error: Exception) -> str:
 
 
 def _separated(
-    path: Path, text: str, columns: Sequence[str], found: dict[str, None], faults: list[str]
+    path: Path, lines: TextIO, columns: Sequence[str], found: dict[str, None], faults: list[str]
 ) -> Iterator[Record]:
-    name = path.name
-    lines = io.StringIO(text, newline="")
+    source = f"{path.name}:"
     if path.suffix == ".tsv":  # quotes nothing (IANA text/tab-separated-values): its quotes are ordinary characters
         reader = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE, strict=True)
     else:
@@ -172,7 +207,8 @@ def _separated(
     found.update(dict.fromkeys(header))
     first = True
     while True:
-        place = f"{name}:{reader.line_num + 1}"
+        number = reader.line_num + 1
+        place = f"{source}{number}"
         try:
             cells = _next(reader)
         except csv.Error as error:
@@ -201,7 +237,7 @@ def _separated(
         elif len(cells) != len(header):
             faults.append(f"{place}: {len(cells)} fields where {len(header)} belong")
         else:
-            yield Record(place, dict(zip(header, cells, strict=True)), only_text=True)
+            yield Record(source, number, dict(zip(header, cells, strict=True)), only_text=True)
         first = False
 
 
@@ -218,7 +254,7 @@ def _parquet(path: Path, wanted: Collection[str], columns: dict[str, None], faul
     import pyarrow
     from pyarrow import parquet
 
-    number = 0
+    number, source = 0, f"{path.name}:row "
     try:
         with parquet.ParquetFile(path) as file:
             names = list(file.schema_arrow.names)
@@ -228,12 +264,12 @@ def _parquet(path: Path, wanted: Collection[str], columns: dict[str, None], faul
                 return
             known = [name for name in names if name in wanted]
             if not known and file.metadata.num_rows:
-                yield Record(f"{path.name}:row 1", {})  # enough to say which columns are missing
+                yield Record(source, 1, {})  # enough to say which columns are missing
                 return
             for batch in file.iter_batches(batch_size=10_000, columns=known):
                 for values in batch.to_pylist():
                     number += 1
-                    yield Record(f"{path.name}:row {number}", values)
+                    yield Record(source, number, values)
     except (pyarrow.ArrowException, OSError, ValueError, TypeError, OverflowError, LookupError) as error:
         told = "from here on not readable" if number else "not readable"
         faults.append(f"{path.name}:row {number + 1}: {told} as Parquet: {error}")

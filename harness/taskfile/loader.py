@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness.errors import unknown
@@ -13,7 +13,7 @@ from harness.taskfile.columns import DOCUMENT, absent, listed
 from harness.taskfile.faults import refuse
 from harness.taskfile.files import Table
 from harness.taskfile.header import contradictions, read_header
-from harness.taskfile.rows import Labels, Placed, RowReader, held_out, question_set
+from harness.taskfile.rows import Labels, Placed, PlacedRows, RowReader, held_out, question_set
 from harness.taskfile.sources import read_sets
 from harness.types import Document, Kind, Task
 
@@ -46,7 +46,7 @@ class _Loader:
         self.faults += faults_across(spec, placed)
         refuse(self.faults)
 
-        rows = {name: tuple(each.row for each in found) for name, found in placed.items()}
+        rows = {name: found.rows for name, found in placed.items()}
         if "train" in placed and "validation" not in placed:
             rows["train"], validation = held_out(placed["train"])
             if validation:  # else all of train hangs together, and nothing of it can stand apart
@@ -82,9 +82,9 @@ class _Loader:
         if table is None:
             return (), None
         before = len(self.faults)
-        if table.whole and not table.records:
+        if table.whole and not table.count:
             self.faults.append(f"{table.place}: no documents")
-        missing = [column for column in ("id", "text") if table.records and column not in table.columns]
+        missing = [column for column in ("id", "text") if table.count and column not in table.columns]
         for column in missing:
             self.faults.append(
                 f"{table.place}: no document has a column {column!r}; its columns are {listed(table.columns)}"
@@ -114,7 +114,7 @@ class _Loader:
             sources = ["train", "validation"] if "train" in tables else ["validation", "test"]
             sources = [name for name in sources if name in tables]
             learnt_from = "training" if "train" in tables else "test"
-            if unreadable & {*sources} or not all(tables[name].whole and tables[name].records for name in sources):
+            if unreadable & {*sources} or not all(tables[name].whole and tables[name].count for name in sources):
                 sources = list(tables)  # what is missing may have had them: no second fault for the same cause
             answers = (record.values.get(spec.fields.answer) for name in sources for record in tables[name].records)
             names = tuple(sorted({label for label in map(as_label, answers) if label is not None}))
@@ -126,13 +126,14 @@ class _Loader:
         described = tuple(spec.labels.get(name) or name.replace("_", " ") for name in names)
         return Labels(names, described, learnt_from)
 
-    def _rows(self, name: str, table: Table, reader: RowReader) -> tuple[Placed, ...]:
-        rows: list[Placed] = []
+    def _rows(self, name: str, table: Table, reader: RowReader) -> PlacedRows:
+        if table.whole and not table.count:
+            self.faults.append(f"{table.place}: no rows; a question set cannot be empty")
+        return PlacedRows(self._read(name, table, reader))
+
+    def _read(self, name: str, table: Table, reader: RowReader) -> Iterator[Placed]:
         for number, record in enumerate(table.records, 1):
             try:
-                rows.append(reader.read(record, f"{name}-{number}"))
+                yield reader.read(record, f"{name}-{number}")
             except RowFault as fault:
                 self.faults.append(f"{record.place}: {fault}")
-        if table.whole and not table.records:
-            self.faults.append(f"{table.place}: no rows; a question set cannot be empty")
-        return tuple(rows)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
+from harness.codec import packed
 from harness.keys import digest, digest_all
 from harness.kinds import KINDS, RowFault, UnknownLabel, shown, what
 from harness.taskfile.columns import listed, of_each_row
@@ -22,10 +25,41 @@ class Placed:
     """A row, where it stands, and the values that tie it to other rows."""
 
     row: Row
-    place: str
+    source: str
+    number: int
     together: str | None = None
     disjoint: Mapping[str, str] = field(default_factory=dict)
     """Column of a `disjoint_by` -> value."""
+
+    @property
+    def place(self) -> str:
+        return f"{self.source}{self.number}"
+
+
+class PlacedRows:
+    """The rows of one set, packed where they are many, and by column what else is known of them."""
+
+    def __init__(self, placed: Iterable[Placed]) -> None:
+        self._source = ""
+        self._numbers = array("Q")
+        self._together: list[str | None] = []
+        self._disjoint: list[Mapping[str, str]] = []
+        self.rows = packed(map(self._noted, placed))
+
+    def _noted(self, each: Placed) -> Row:
+        self._source = each.source
+        self._numbers.append(each.number)
+        if each.together is not None:
+            self._together += [None] * (len(self._numbers) - 1 - len(self._together))
+            self._together.append(each.together)
+        if each.disjoint:
+            self._disjoint.append(each.disjoint)
+        return each.row
+
+    def __iter__(self) -> Iterator[Placed]:
+        columns = zip_longest(self.rows, self._numbers, self._together, self._disjoint or ())
+        for row, number, together, disjoint in columns:
+            yield Placed(row, self._source, number, together, disjoint or {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +102,7 @@ class RowReader:
         twin = _text(values, self.spec.bias.twins) if self.set_name == "twins" and self.spec.bias.twins else None
         together = _scalar(values, fields.together) if fields.together else None
         row = Row(Question(name, content, choices), gold, cluster, groups, evidence, twin)
-        return Placed(row, record.place, together, self._disjoint(values))
+        return Placed(row, record.source, record.number, together, self._disjoint(values))
 
     def _choices(self, record: Record) -> tuple[tuple[str, ...], int]:
         fields = self.spec.fields
@@ -126,7 +160,7 @@ def _strings(column: str, value: Any) -> tuple[str, ...]:
     raise RowFault(f"{column} must be a document's id (text) or a list of them, got {shown(value)}")
 
 
-def held_out(rows: Sequence[Placed]) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
+def held_out(rows: Iterable[Placed]) -> tuple[Sequence[Row], Sequence[Row]]:
     """Train and validation by all that hangs together, over clusters and `together` values alike.
 
     In an order that depends only on the names of the clusters.
@@ -135,12 +169,12 @@ def held_out(rows: Sequence[Placed]) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
     names = sorted(set(parts.values()), key=lambda name: digest(name))
     held = set(names[: max(1, round(VALIDATION_SHARE * len(names)))]) if len(names) > 1 else set()
     return (
-        tuple(each.row for each in rows if parts[each.row.cluster] not in held),
-        tuple(each.row for each in rows if parts[each.row.cluster] in held),
+        packed(each.row for each in rows if parts[each.row.cluster] not in held),
+        packed(each.row for each in rows if parts[each.row.cluster] in held),
     )
 
 
-def _components(rows: Sequence[Placed]) -> dict[str, str]:
+def _components(rows: Iterable[Placed]) -> dict[str, str]:
     """Cluster -> the least name among the clusters that it is tied to, itself included."""
     clusters: dict[str, set[str]] = defaultdict(set)  # together value -> clusters
     values: dict[str, set[str]] = defaultdict(set)  # cluster -> together values
@@ -159,7 +193,7 @@ def _components(rows: Sequence[Placed]) -> dict[str, str]:
     return found
 
 
-def question_set(name: str, rows: tuple[Row, ...]) -> QuestionSet:
+def question_set(name: str, rows: Sequence[Row]) -> QuestionSet:
     return QuestionSet(name, rows, set_fingerprint(rows))
 
 

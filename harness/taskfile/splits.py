@@ -125,15 +125,15 @@ class Splits:
             columns = tuple(rows.column_names)
             known = [column for column in columns if column in wanted]
             if not known:  # enough to say which columns are missing
-                records = [Record(f"{name}:row 1", {})] if len(rows) else []
-                return Table(name, name, tuple(records), columns, True)
+                records = [Record(f"{name}:row ", 1, {})] if len(rows) else []
+                return Table(name, name, records, len(records), columns, True)
             named = _named(rows.features, known)
             for batch in rows.select_columns(known).iter(batch_size=BATCH):
                 for found in zip(*(batch[column] for column in known), strict=True):
                     number += 1
                     values = dict(zip(known, found, strict=True))
                     try:
-                        records.append(Record(f"{name}:row {number}", _with_names(values, named, answer)))
+                        records.append(Record(f"{name}:row ", number, _with_names(values, named, answer)))
                     except _NoClass as fault:
                         faults.append(f"{name}:row {number}: {fault}")
         except Exception as error:  # decoding fails in as many ways as there are types
@@ -141,7 +141,7 @@ class Splits:
         expected = self._expected.get(split) or number
         if number != expected and len(faults) == before:
             faults.append(f"{name}: {number} rows where its card says {expected}; is a file missing?")
-        return Table(name, name, tuple(records), columns, len(faults) == before)
+        return Table(name, name, records, len(records), columns, len(faults) == before)
 
 
 class _NoClass(ValueError):

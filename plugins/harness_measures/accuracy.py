@@ -11,17 +11,17 @@ PERCENT = 100.0
 
 def accuracy(evidence: Evidence) -> Measurement:
     """Mean over seeds and rows of [answer = gold], in percent; 95 % cluster bootstrap of the seed means."""
-    if not evidence.rows:
+    if not evidence.kept:
         return not_measured("no rows", "%", "higher")
     correct = evidence.correct
-    (clusters,) = encode([row.cluster for row in evidence.rows])
+    (clusters,) = encode(evidence.column("cluster"))
     low, high = mean_interval(correct.mean(axis=0), clusters)
     per_seed = correct.mean(axis=1) * PERCENT
     return Measurement(
         value=float(correct.mean() * PERCENT),
         low=low * PERCENT,
         high=high * PERCENT,
-        n=len(evidence.rows),
+        n=len(evidence.kept),
         unit="%",
         better="higher",
         spread=float(per_seed.std(ddof=1)) if len(per_seed) > 1 else None,
@@ -33,11 +33,16 @@ def macro_f1(evidence: Evidence) -> Measurement:
     if not evidence.task.labels:
         return not_measured("every question has its own choices, so there are no labels to average over", "%", "higher")
     present = np.unique(evidence.gold)
-    (clusters,) = encode([row.cluster for row in evidence.rows])
-    gold = (evidence.gold[:, None] == present).astype(float)
-    chosen = (evidence.chosen[:, :, None] == present).astype(float)
-    truth = clusters.sums(gold)
-    parts = [(clusters.sums(answers * gold), clusters.sums(answers)) for answers in chosen]
+    (clusters,) = encode(evidence.column("cluster"))
+    kept, clusters, copies = clusters.kinds(evidence.gold, *evidence.chosen)
+    gold = evidence.gold[kept]
+
+    def counts(rows: np.ndarray) -> np.ndarray:
+        """Of each cluster, the rows whose label [n] is the one: [clusters, labels]."""
+        return np.stack([clusters.sums((rows == label).astype(float)) for label in present], axis=1)
+
+    truth = counts(gold)
+    parts = [(counts(np.where(answers == gold, gold, -1)), counts(answers)) for answers in evidence.chosen[:, kept]]
 
     def f1(weights: np.ndarray) -> np.ndarray:
         per_seed = []
@@ -46,13 +51,13 @@ def macro_f1(evidence: Evidence) -> Measurement:
             per_seed.append(np.where(weights @ truth > 0, np.nan_to_num(scores), np.nan))
         return np.nanmean(np.nanmean(per_seed, axis=2), axis=0)
 
-    low, high = interval(resampled(clusters.count, f1))
-    value = f1(np.ones((1, clusters.count)))[0]
+    low, high = interval(resampled(copies, f1))
+    value = f1(copies[None].astype(float))[0]
     return Measurement(
         value=float(value * PERCENT),
         low=low * PERCENT,
         high=high * PERCENT,
-        n=len(evidence.rows),
+        n=len(evidence.kept),
         unit="%",
         better="higher",
     )

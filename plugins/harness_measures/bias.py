@@ -1,6 +1,6 @@
 """What changes when only the person's name changes."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import numpy as np
 
@@ -29,29 +29,29 @@ def group_gap(evidence: Evidence) -> Measurement:
         return not_measured("the task names no groups", "points", "lower")
     if asked is None:
         return not_measured("not asked", "points", "lower")
-    (clusters,) = encode([row.cluster for row in asked.rows])
-    right = asked.correct.mean(axis=0)
+    (clusters,) = encode(asked.column("cluster"))
+    right, groups = asked.correct.mean(axis=0), asked.column("groups")
     widest: Measurement | None = None
     for group in asked.task.groups:
-        members = defaultdict(list)
-        for number, row in enumerate(asked.rows):
-            if group in row.groups:
-                members[row.groups[group]].append(number)
-        large = [rows for rows in members.values() if len(rows) >= LEAST_GROUP]
+        values = [found.get(group) for found in groups]
+        large = [value for value, rows in Counter(values).items() if value is not None and rows >= LEAST_GROUP]
         if len(large) < 2:
             continue
-        masks = [np.isin(np.arange(len(right)), rows).astype(float) for rows in large]
-        sums = [(clusters.sums(right * mask), clusters.sums(mask)) for mask in masks]
+        places = {value: place for place, value in enumerate(large)}
+        member = np.array([places.get(value, -1) for value in values])
+        kept, kinds, copies = clusters.kinds(right, member)
+        masks = [(member[kept] == place).astype(float) for place in range(len(large))]
+        sums = [(kinds.sums(right[kept] * mask), kinds.sums(mask)) for mask in masks]
 
         def gap(weights: np.ndarray, sums: list[tuple[np.ndarray, np.ndarray]] = sums) -> np.ndarray:
             rates = np.array([ratio(weights @ above, weights @ below) for above, below in sums])
             # A resample without one of the groups says nothing of their difference: nan, which `interval` leaves out.
             return 100 * (rates.max(axis=0) - rates.min(axis=0))
 
-        value = float(gap(np.ones((1, clusters.count)))[0])
+        value = float(gap(copies[None].astype(float))[0])
         if widest is None or value > (widest.value or 0.0):
-            low, high = interval(resampled(clusters.count, gap))
-            widest = Measurement(value, low, high, int(sum(mask.sum() for mask in masks)), "points", "lower")
+            low, high = interval(resampled(copies, gap))
+            widest = Measurement(value, low, high, int((member >= 0).sum()), "points", "lower")
     return widest or not_measured(f"fewer than {LEAST_GROUP} rows in all but one group", "points", "lower")
 
 
@@ -63,13 +63,14 @@ def flip_rate(evidence: Evidence) -> Measurement:
     if asked is None:
         return not_measured("not asked", "%", "lower")
     twins: dict[str, list[int]] = defaultdict(list)
-    for number, row in enumerate(asked.rows):
-        if row.twin is not None:
-            twins[row.twin].append(number)
+    for number, twin in enumerate(asked.column("twin")):
+        if twin is not None:
+            twins[twin].append(number)
     sets = [rows for rows in twins.values() if len(rows) > 1]
     if not sets:
         return not_measured("no twin set has two members", "%", "lower")
     flipped = np.array([(asked.chosen[:, rows] != asked.chosen[:, rows[:1]]).any(axis=1).mean() for rows in sets])
-    (clusters,) = encode([asked.rows[rows[0]].cluster for rows in sets])
+    names = asked.column("cluster")
+    (clusters,) = encode([names[rows[0]] for rows in sets])
     low, high = mean_interval(flipped, clusters)
     return Measurement(float(100 * flipped.mean()), 100 * low, 100 * high, len(sets), "%", "lower")

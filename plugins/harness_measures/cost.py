@@ -42,7 +42,7 @@ def train_s(evidence: Evidence) -> Measurement:
 
 
 def predict_s(evidence: Evidence) -> Measurement:
-    return _over_seeds([_predicting(cell, len(evidence.rows)) for cell in evidence.cells], "s", "not metered")
+    return _over_seeds([_predicting(cell, len(evidence.kept)) for cell in evidence.cells], "s", "not metered")
 
 
 def _predicting(cell: CellEvidence, questions: int) -> float | None:
@@ -78,9 +78,10 @@ def latency_p95_ms(evidence: Evidence) -> Measurement:
 def _peak(evidence: Evidence, field: str, why: str) -> Measurement:
     peaks = []
     for cell in evidence.cells:
-        phases = [cell.usage["total"], *(asset["total"] for asset in cell.assets if asset)]
-        seen = [peak for phase in phases if (peak := getattr(phase, field)) is not None]
-        peaks.append(max(seen, default=None))
+        own = getattr(cell.usage["total"], field)
+        made = [getattr(asset["total"], field) for asset in cell.assets if asset]
+        # An asset's peak says nothing of a cell whose own is not known.
+        peaks.append(None if own is None else max([own, *(peak for peak in made if peak is not None)]))
     return _over_seeds(peaks, "bytes", why)
 
 

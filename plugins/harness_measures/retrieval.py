@@ -27,7 +27,8 @@ class _Read:
 
 
 def _read(evidence: Evidence) -> _Read | str:
-    rows = [number for number, row in enumerate(evidence.rows) if row.evidence]
+    wanted = evidence.column("evidence")
+    rows = [number for number, documents in enumerate(wanted) if documents]
     if not rows:
         return "the task does not say which documents hold the answers"
     per_seed = []
@@ -35,9 +36,10 @@ def _read(evidence: Evidence) -> _Read | str:
         read = evidence.passages(cell)
         if not any(read):
             return "the arm reads no documents"
-        per_seed.append([_reciprocal(read[number], evidence.rows[number].evidence) for number in rows])
-    clusters = [evidence.rows[number].cluster for number in rows]
-    return _Read(np.array(per_seed), evidence.correct[:, rows], clusters)
+        pairs = zip(read, wanted, strict=True)
+        per_seed.append([_reciprocal(found, documents) for found, documents in pairs if documents])
+    names = evidence.column("cluster")
+    return _Read(np.array(per_seed), evidence.correct[:, rows], [names[number] for number in rows])
 
 
 def _reciprocal(read: tuple[str, ...], wanted: tuple[str, ...]) -> float:

@@ -17,6 +17,12 @@ def _offers(card: ModelCard) -> frozenset[Capability]:
     return offers(card)
 
 
+def _why_not(card: ModelCard, capability: Capability) -> str:
+    from harness_torch.capabilities import why_not
+
+    return why_not(card, capability)
+
+
 def _device() -> str:
     from harness_torch.capabilities import device_kind
 
@@ -37,5 +43,6 @@ def harness_backends() -> Iterable[BackendSpec]:
             extra="torch",
             preload=("torch", "transformers.models.bert.modeling_bert", "peft"),
             device=_device,
+            why_not=_why_not,
         )
     ]

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 
 from harness.models import located
-from harness.plugin import Kind, ModelCard, ModelError
+from harness.plugin import Kind, ModelCard
 from harness_torch import device
 from harness_torch.causal import CausalScorer
 from harness_torch.encoder import EncoderScorer
 from harness_torch.sentence import SentenceScorer, SentenceSession
-from harness_torch.session import ADAPTATION_FILE, TorchSession
+from harness_torch.session import TorchSession
 
 
 class TorchBackend:
@@ -31,21 +29,10 @@ class TorchBackend:
         elif model.family == "causal":
             session = TorchSession(CausalScorer.open(where, kind), model, on)
         else:
-            session = TorchSession(EncoderScorer.open(where, kind, len(labels)), model, on)
+            session = TorchSession(EncoderScorer.open(where, kind, len(labels), seed), model, on)
         if artifact is not None:
-            _restore(session, artifact)
+            session.reopen(artifact)
         return session
-
-
-def _restore(session: TorchSession, folder: Path) -> None:
-    try:
-        told = json.loads((folder / ADAPTATION_FILE).read_text(encoding="utf-8"))
-        weights = load_file(folder / "model.safetensors")
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{folder} is no kept adaptation: {error}") from None
-    if told["base"] != session.card.revision:
-        raise ModelError(f"{folder} was trained from {told['base'][:12]}, not from {session.card.revision[:12]}")
-    session.restore(weights, told["max_tokens"])
 
 
 def load() -> TorchBackend:

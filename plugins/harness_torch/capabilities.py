@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from importlib import metadata
@@ -29,11 +30,13 @@ LORA_TARGETS = {
 }
 """What architectures call the attention projections that a recipe names; some hold them in one."""
 
+FOUR_BIT_DEVICES = ("cuda", "cpu")
+"""bitsandbytes is made for the one, and the tests train with it on the other; on Apple's devices it is untried."""
+
 
 def offers(card: ModelCard) -> frozenset[Capability]:
     """What a family of models can do for each kind; an encoder without a trained head answers nothing yet."""
-    ways = ("full", "lora") if card.architecture in LORA_TARGETS else ("full",)
-    found = {f"tune:{how}:{kind}" for how in ways for kind in Kind}
+    found = {f"tune:{how}:{kind}" for how in ("full", "lora", "qlora") if not _hinders(card, how) for kind in Kind}
     if card.family == "sentence-encoder":
         found |= {"embed", "read:choice", *(f"answer:{kind}" for kind in Kind)}
     elif card.family == "encoder":
@@ -41,6 +44,27 @@ def offers(card: ModelCard) -> frozenset[Capability]:
     else:
         found |= {"score", "embed", *(f"{verb}:{kind}" for verb in ("answer", "read") for kind in Kind)}
     return frozenset(found)
+
+
+def why_not(card: ModelCard, capability: Capability) -> str:
+    """What hinders a way of tuning; no other verb has a reason beyond the family of the model."""
+    verb, _, rest = capability.partition(":")
+    return _hinders(card, rest.partition(":")[0]) if verb == "tune" else ""
+
+
+def _hinders(card: ModelCard, how: str) -> str:
+    """Why a model cannot be tuned so here; empty where it can."""
+    if how != "full" and card.architecture not in LORA_TARGETS:
+        return f"it is not known what a {card.architecture or 'nameless'!r} model calls its queries and values"
+    if how == "qlora" and device_kind() not in FOUR_BIT_DEVICES:
+        return f"4-bit weights need {' or '.join(FOUR_BIT_DEVICES)}, and this is {device_kind()}; lora runs here"
+    if how == "qlora" and not _installed("bitsandbytes"):
+        return "it needs bitsandbytes: pip install 'adapt-harness[qlora]'"
+    return ""
+
+
+def _installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
 
 
 def device_kind() -> str:

@@ -12,16 +12,16 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoTokenizer
 
+from harness.items import BATCH_TOKENS, Ids
 from harness.plugin import Kind, Question
 from harness.prompts import ANSWER_PREFIX, instruction
+from harness.session import Counter
 from harness.training import length_batches
 from harness_torch.loading import load_causal
-from harness_torch.padding import Ids, mean_pooled, padded
-from harness_torch.session import Counter
+from harness_torch.padding import mean_pooled, padded
 
 PROMPT_TOKENS = 4
 """A causal prompt lists choices and passages: it may be so many times as long as a plain text."""
-BATCH_TOKENS = 2_048
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,10 @@ class CausalScorer(nn.Module):
 
     def room(self, question: Question) -> int:
         asked = "".join(question.choices)
-        return self._most - len(self.tokenizer(asked, add_special_tokens=False)["input_ids"])
+        return self._most - self.size(asked)
+
+    def size(self, text: str) -> int:
+        return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     @property
     def _most(self) -> int:
@@ -108,9 +111,10 @@ class CausalScorer(nn.Module):
         return nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=-torch.inf)
 
     def likelihoods(self, texts: Sequence[str], counter: Counter) -> np.ndarray:
-        """Of whole texts, after their first token where the tokenizer has no beginning-of-text token."""
+        """Of texts as far as the model reads, after their first token where the tokenizer has none to begin with."""
         start = self.tokenizer.bos_token_id
-        ids = [tuple(each) for each in self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
+        read = {"add_special_tokens": False, "truncation": True, "max_length": self._most}
+        ids = [tuple(each) for each in self.tokenizer(list(texts), **read)["input_ids"]]
         firsts = [(start,) if start is not None else each[:1] for each in ids]
         rests = ids if start is not None else [each[1:] for each in ids]
         found: np.ndarray = self._log_likelihoods(firsts, rests, counter).cpu().numpy()
@@ -132,5 +136,5 @@ class CausalScorer(nn.Module):
         vectors: np.ndarray = torch.cat(parts)[torch.tensor(order, device=device).argsort()].cpu().numpy()
         return vectors
 
-    def restore(self, weights: Mapping[str, Tensor]) -> None:
-        self.load_state_dict(dict(weights))
+    def restore(self, weights: Mapping[str, Tensor], whole: bool = True) -> None:
+        self.load_state_dict(dict(weights), strict=whole)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,40 +11,33 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoTokenizer
 
+from harness.items import BATCH_TOKENS, Encoded, Ids, PairItem, pair_items
 from harness.plugin import Kind, Question
-from harness.prompts import context
-from harness.training import length_batches
+from harness.session import Counter
+from harness.training import initial_head, length_batches
 from harness_torch.loading import load_body
-from harness_torch.padding import Ids, mean_pooled, padded
-from harness_torch.session import Counter
-
-BATCH_TOKENS = 2_048
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    texts: tuple[Ids, ...]
-    """One for labels, one per choice otherwise."""
-    types: tuple[Ids, ...]
-    length: int
+from harness_torch.padding import mean_pooled, padded
 
 
 class EncoderScorer(nn.Module):
     """Head on mean-pooled states: one output per label, or one score per question-choice pair."""
 
-    def __init__(self, model: nn.Module, tokenizer: Any, kind: Kind, width: int, outputs: int) -> None:
+    def __init__(self, model: nn.Module, tokenizer: Any, kind: Kind, head: np.ndarray) -> None:
         super().__init__()
         self.model, self.tokenizer, self.kind = model, tokenizer, kind
         self.max_tokens = 0
+        outputs, width = head.shape
         self.head = nn.Linear(width, outputs)
-        nn.init.normal_(self.head.weight, std=0.02)
-        nn.init.zeros_(self.head.bias)
+        with torch.no_grad():
+            self.head.weight.copy_(torch.from_numpy(head))
+            self.head.bias.zero_()
 
     @classmethod
-    def open(cls, where: Path, kind: Kind, labels: int) -> EncoderScorer:
+    def open(cls, where: Path, kind: Kind, labels: int, seed: int) -> EncoderScorer:
         model = load_body(where)
         outputs = labels if kind is Kind.CLASSIFICATION else 1
-        return cls(model, AutoTokenizer.from_pretrained(where), kind, model.config.hidden_size, outputs)  # type: ignore[union-attr, arg-type]
+        head = initial_head(model.config.hidden_size, outputs, seed)  # type: ignore[union-attr, arg-type]
+        return cls(model, AutoTokenizer.from_pretrained(where), kind, head)
 
     def begin(self, question: Question, counter: Counter) -> None:
         """The head is there from the start."""
@@ -53,27 +45,15 @@ class EncoderScorer(nn.Module):
     def room(self, question: Question) -> int:
         return self.max_tokens
 
-    def prepare(self, questions: Sequence[Question]) -> list[Item]:
-        firsts, seconds, counts = [], [], []
-        for question in questions:
-            choices = question.choices if self.kind is Kind.CHOICE else ()
-            firsts += [context(question)] * max(1, len(choices))
-            seconds += choices
-            counts.append(max(1, len(choices)))
-        found = self.tokenizer(
-            firsts,
-            seconds or None,
-            truncation=True,
-            max_length=self.max_tokens,
-            return_token_type_ids=True,
-        )
-        items, start = [], 0
-        for count in counts:
-            texts = tuple(tuple(ids) for ids in found["input_ids"][start : start + count])
-            types = tuple(tuple(ids) for ids in found["token_type_ids"][start : start + count])
-            items.append(Item(texts, types, max(map(len, texts))))
-            start += count
-        return items
+    def size(self, text: str) -> int:
+        return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def prepare(self, questions: Sequence[Question]) -> list[PairItem]:
+        return pair_items(questions, self.kind, self._encode)
+
+    def _encode(self, firsts: list[str], seconds: list[str] | None) -> Encoded:
+        found = self.tokenizer(firsts, seconds, truncation=True, max_length=self.max_tokens, return_token_type_ids=True)
+        return found["input_ids"], found["token_type_ids"]
 
     def _pooled(self, texts: Sequence[Ids], types: Sequence[Ids], counter: Counter) -> Tensor:
         """[n, d] in the order given, in batches of similar length."""
@@ -90,7 +70,7 @@ class EncoderScorer(nn.Module):
             order += rows
         return torch.cat(parts)[torch.tensor(order, device=device).argsort()]
 
-    def logits(self, items: Sequence[Item], counter: Counter) -> Tensor:
+    def logits(self, items: Sequence[PairItem], counter: Counter) -> Tensor:
         pooled = self._pooled(
             [ids for item in items for ids in item.texts], [ids for item in items for ids in item.types], counter
         )
@@ -108,5 +88,5 @@ class EncoderScorer(nn.Module):
         vectors: np.ndarray = nn.functional.normalize(pooled, dim=-1).cpu().numpy()
         return vectors
 
-    def restore(self, weights: Mapping[str, Tensor]) -> None:
-        self.load_state_dict(dict(weights))
+    def restore(self, weights: Mapping[str, Tensor], whole: bool = True) -> None:
+        self.load_state_dict(dict(weights), strict=whole)

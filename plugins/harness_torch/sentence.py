@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +11,14 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoTokenizer
 
-from harness.plugin import Answers, Kind, Question
-from harness.prompts import SCALE, sentences
+from harness.items import BATCH_TOKENS, Ids, SentenceItem, places, sentence_items
+from harness.plugin import Kind, Question
+from harness.prompts import SCALE
+from harness.session import CachedSentences, Counter
 from harness.training import length_batches
 from harness_torch.loading import load_body
-from harness_torch.padding import Ids, mean_pooled, padded
-from harness_torch.session import Counter, TorchSession, passages_of
-
-BATCH_TOKENS = 2_048
-"""Padded tokens of one forward pass; larger batches measured no faster on a CPU."""
-CACHED_TEXTS = 50_000
-ANSWER_CHUNK = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A question as token ids: its choices in the row's order, and the sentences of its passages."""
-
-    question: Ids
-    choices: tuple[Ids, ...]
-    sentences: tuple[Ids, ...]
-    weights: tuple[float, ...]
-    """Of each sentence: its passage's."""
-    reading: float
-
-    @property
-    def length(self) -> int:
-        return len(self.question)
+from harness_torch.padding import mean_pooled, padded
+from harness_torch.session import TorchSession
 
 
 class SentenceScorer(nn.Module):
@@ -74,28 +54,8 @@ class SentenceScorer(nn.Module):
         found = self.tokenizer(list(texts), truncation=True, max_length=self.max_tokens)["input_ids"]
         return [tuple(ids) for ids in found]
 
-    def prepare(self, questions: Sequence[Question]) -> list[Item]:
-        texts: dict[str, None] = {}
-        for question in questions:
-            texts[question.text] = None
-            if self.kind is Kind.CHOICE:
-                texts.update(dict.fromkeys(question.choices))
-                texts.update(dict.fromkeys(text for text, _ in _read(question)))
-        ids = dict(zip(texts, self.tokens(list(texts)), strict=True))
-        return [self._item(question, ids) for question in questions]
-
-    def _item(self, question: Question, ids: Mapping[str, Ids]) -> Item:
-        own = ids[question.text]
-        if self.kind is not Kind.CHOICE:
-            return Item(own, (), (), (), 0.0)
-        read = _read(question)
-        return Item(
-            own,
-            tuple(ids[choice] for choice in question.choices),
-            tuple(ids[text] for text, _ in read),
-            tuple(weight for _, weight in read),
-            question.reading if read else 0.0,
-        )
+    def prepare(self, questions: Sequence[Question]) -> list[SentenceItem]:
+        return sentence_items(questions, self.kind, self.tokens)
 
     def vectors(self, ids: Sequence[Ids], counter: Counter) -> Tensor:
         """Unit-length vectors of token sequences, float32 [n, d], in batches of similar length."""
@@ -118,16 +78,13 @@ class SentenceScorer(nn.Module):
         pooled = states[:, 0].float() if self.pooling == "cls" else mean_pooled(states, mask, lengths)
         return nn.functional.normalize(pooled, dim=-1)
 
-    def logits(self, items: Sequence[Item], counter: Counter) -> Tensor:
+    def logits(self, items: Sequence[SentenceItem], counter: Counter) -> Tensor:
         if self.kind is Kind.CLASSIFICATION:
             assert self.head is not None
             found = self.vectors([item.question for item in items], counter)
             with torch.autocast(found.device.type, enabled=False):
                 return SCALE * self.head(found)  # type: ignore[no-any-return]
-        place: dict[Ids, int] = {}
-        for item in items:
-            for ids in (item.question, *item.choices, *item.sentences):
-                place.setdefault(ids, len(place))
+        place = places(items)
         found = self.vectors(list(place), counter)
         most = max(len(item.choices) for item in items)
         with torch.autocast(found.device.type, enabled=False):
@@ -138,14 +95,14 @@ class SentenceScorer(nn.Module):
         found: np.ndarray = self.vectors(self.tokens(texts), counter).cpu().numpy()
         return found
 
-    def restore(self, weights: Mapping[str, Tensor]) -> None:
+    def restore(self, weights: Mapping[str, Tensor], whole: bool = True) -> None:
         if "head.weight" in weights:
             labels, width = weights["head.weight"].shape
             self.head = nn.Linear(width, labels)
-        self.load_state_dict(dict(weights))
+        self.load_state_dict(dict(weights), strict=whole)
 
 
-def _similarity(item: Item, found: Tensor, place: Mapping[Ids, int]) -> Tensor:
+def _similarity(item: SentenceItem, found: Tensor, place: Mapping[Ids, int]) -> Tensor:
     """[choices]; see `prompts.sentences` for the formula."""
     choices = found[[place[ids] for ids in item.choices]]
     score = choices @ found[place[item.question]]
@@ -156,61 +113,5 @@ def _similarity(item: Item, found: Tensor, place: Mapping[Ids, int]) -> Tensor:
     return (1 - item.reading) * score + item.reading * best
 
 
-def _read(question: Question) -> list[tuple[str, float]]:
-    """Every sentence of the passages that count, with its passage's weight."""
-    if question.reading <= 0:
-        return []
-    return [(text, passage.weight) for passage in question.passages for text in sentences(passage.text)]
-
-
-class SentenceSession(TorchSession):
-    """Answers from a cache of vectors: choices and passages repeat, and λ and k are tried many times."""
-
-    scorer: SentenceScorer
-
-    def __init__(self, scorer: SentenceScorer, card: Any, device: torch.device) -> None:
-        super().__init__(scorer, card, device)
-        self._cache: dict[Ids, np.ndarray] = {}
-
-    def forget(self) -> None:
-        self._cache.clear()
-
-    def answer(self, questions: Sequence[Question]) -> Answers:
-        if not questions:
-            return Answers(())
-        self.scorer.begin(questions[0], self.counter)
-        if self.scorer.kind is Kind.CLASSIFICATION:
-            return super().answer(questions)
-        questions = [question if question.reading > 0 else replace(question, passages=()) for question in questions]
-        scores: list[np.ndarray] = []
-        for start in range(0, len(questions), ANSWER_CHUNK):
-            scores += self._scores(self.scorer.prepare(questions[start : start + ANSWER_CHUNK]))
-        return Answers(tuple(scores), passages_of(questions))
-
-    def _scores(self, items: Sequence[Item]) -> list[np.ndarray]:
-        wanted = {ids for item in items for ids in (item.question, *item.choices, *item.sentences)}
-        missing = sorted(wanted - self._cache.keys())
-        if len(self._cache) + len(missing) > CACHED_TEXTS:
-            self._cache.clear()
-            missing = sorted(wanted)
-        if missing:
-            with torch.inference_mode():
-                found = self.scorer.vectors(missing, self.counter).cpu().numpy()
-            self._cache.update(zip(missing, found, strict=True))
-        return [self._score(item) for item in items]
-
-    def _score(self, item: Item) -> np.ndarray:
-        def stack(all_ids: tuple[Ids, ...]) -> np.ndarray:
-            return np.stack([self._cache[ids] for ids in all_ids])
-
-        choices = stack(item.choices)
-        score = choices @ self._cache[item.question]
-        if item.sentences:
-            best = (choices @ stack(item.sentences).T * np.array(item.weights, dtype=np.float32)).max(1)
-            score = (1 - item.reading) * score + item.reading * best
-        scaled: np.ndarray = (SCALE * score).astype(np.float32)
-        return scaled
-
-    def embed(self, texts: Sequence[str]) -> np.ndarray:
-        with torch.inference_mode():
-            return self.scorer.embeddings(texts, self.counter)
+class SentenceSession(CachedSentences, TorchSession):
+    """A sentence encoder on PyTorch."""

@@ -1,4 +1,4 @@
-"""Strategies that train weights: all of them, or low-rank adapters."""
+"""Strategies that train weights: all of them, or low-rank adapters, over 4-bit weights if asked."""
 
 from collections.abc import Iterable
 
@@ -12,6 +12,12 @@ COMMON = {
     "patience": Setting(2, "epochs without a better validation loss before it stops", low=1),
     "max_tokens": Setting(256, "texts are cut to so many tokens", low=8),
     "head_lr": Setting(1e-3, "learning rate of a classification head", low=0),
+}
+ADAPTERS = {
+    "lr": Setting(2e-3, "peak learning rate", low=0),
+    "rank": Setting(8, "rank of the adapters", low=1),
+    "alpha": Setting(16.0, "the adapters' output is scaled by alpha / rank", low=0),
+    **COMMON,
 }
 
 
@@ -43,11 +49,18 @@ def harness_strategies() -> Iterable[StrategySpec]:
             needs=_tunes("lora"),  # type: ignore[arg-type]
             needs_training=True,
             seeded=True,
-            settings={
-                "lr": Setting(2e-3, "peak learning rate", low=0),
-                "rank": Setting(8, "rank of the adapters", low=1),
-                "alpha": Setting(16.0, "the adapters' output is scaled by alpha / rank", low=0),
-                **COMMON,
-            },
+            settings=ADAPTERS,
+        ),
+        StrategySpec(
+            name="qlora",
+            summary="as lora, over weights that are held in 4 bits",
+            role="weights",
+            load="harness_tuning.tuning:FourBitLowRank",
+            needs=_tunes("qlora"),  # type: ignore[arg-type]
+            needs_training=True,
+            seeded=True,
+            settings=ADAPTERS,
+            # It saves memory where a model is large, and is lora with less exact weights where it is not.
+            default=False,
         ),
     ]

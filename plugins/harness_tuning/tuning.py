@@ -1,4 +1,4 @@
-"""`full` and `lora`: a recipe from the settings, handed to the session."""
+"""`full`, `lora` and `qlora`: a recipe from the settings, handed to the session."""
 
 from __future__ import annotations
 
@@ -35,9 +35,15 @@ class Full:
 
 
 class LowRank:
+    four_bit = False
+
     def apply(
         self, session: Session | None, material: Material, answer: Answerer, context: Context
     ) -> tuple[Material, Answerer]:
         own = context.settings
-        _tune(Lora(own["rank"], own["alpha"]), session, material, context)
+        _tune(Lora(own["rank"], own["alpha"], four_bit=self.four_bit), session, material, context)
         return material, answer
+
+
+class FourBitLowRank(LowRank):
+    four_bit = True

@@ -30,7 +30,8 @@ def render(report: Mapping[str, Any]) -> str:
     console = Console(file=out, width=width, force_terminal=colour, no_color=not colour, highlight=False)
     run = report["run"]
     sizes = ", ".join(f"{name} {size}" for name, size in run["sets"].items())
-    console.print(Text(f"{run['task']['name']}  run {run['id']}  questions: {sizes}"))
+    title = (run["task"]["name"], f"run {run['id']}", f"questions: {sizes}")
+    console.print(Text("  ".join(map(one_line, title))))
     named = _naming(report)
     table, hidden = _table(report, width, named)
     console.print(table)
@@ -65,7 +66,7 @@ def _table(report: Mapping[str, Any], width: int, named: differences.Named) -> t
     table = Table(box=None, pad_edge=False, padding=(0, GUTTER, 0, 0), header_style="bold")
     for number, ((title, _), taken) in enumerate(zip(shown, _widths(shown, width), strict=True)):
         side: Literal["left", "right"] = "left" if number == 0 else "right"
-        table.add_column(Text(title), justify=side, overflow="fold", width=taken)
+        table.add_column(Text(one_line(title)), justify=side, overflow="fold", width=taken)
     for row in zip(*(cells for _, cells in shown), strict=True):
         table.add_row(*(Text(one_line(cell)) for cell in row))
     notes = [f"not shown at this width: {', '.join(hidden)} (--format markdown or json has all)"] if hidden else []

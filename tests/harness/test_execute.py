@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 import harness
+from harness import codec
 from harness.checks import InvalidAnswers, checked
 from harness.contracts import Event
 from harness.errors import HarnessError, StoreError
@@ -75,6 +76,18 @@ def figures(report: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def test_in_how_many_parts_a_set_is_held_changes_no_figure(
+    run: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, _ = run(tmp_path / "whole", "majority", "full")
+    monkeypatch.setattr(codec, "PART_ROWS", 2)
+    parts, _ = run(tmp_path / "parts", "majority", "full")
+    assert figures(parts) == figures(whole)
+    assert [cell["key"] for cell in parts["cells"]] == [cell["key"] for cell in whole["cells"]]
+    snapshot = next(Store(tmp_path / "parts").records("task")).body
+    assert [len(found["parts"]) for name, found in snapshot["sets"].items() if name in ("train", "twins")] == [6, 6]
+
+
 def states(report: dict[str, Any]) -> dict[str, tuple[str, str | None]]:
     return {cell["arm"].split("@")[0]: (cell["status"], cell["reason"]) for cell in report["cells"]}
 
@@ -120,7 +133,7 @@ MISBEHAVIOUR = {
 def test_misbehaviour_is_one_typed_cell_and_changes_no_other(run: Runs, tmp_path: Path) -> None:
     alone, _ = run(tmp_path / "alone")
     before = psutil.Process().children(recursive=True)
-    report, _ = run(tmp_path / "store", *MISBEHAVIOUR, *STRATEGIES, time_limit_s=1.5, executor=None)
+    report, _ = run(tmp_path / "store", *MISBEHAVIOUR, *STRATEGIES, time_limit_s=2.5, executor=None)
     ended = states(report)
     assert {name: ended[name] for name in MISBEHAVIOUR} == MISBEHAVIOUR
     assert figures(report) == figures(alone)
@@ -136,7 +149,7 @@ def test_a_hanging_cell_holds_up_no_other(run: Runs, tmp_path: Path) -> None:
 
 
 def test_a_framework_that_hangs_on_import_is_a_timeout(run: Runs, tmp_path: Path) -> None:
-    report, _ = run(tmp_path / "store", "base", backends=["stuck", "fake"], time_limit_s=1.5, executor=None)
+    report, _ = run(tmp_path / "store", "base", backends=["stuck", "fake"], time_limit_s=2.5, executor=None)
     assert {cell["arm"]: cell["status"] for cell in report["cells"]} == {
         "base@stuck:words": "timeout",
         "base@fake:words": "done",

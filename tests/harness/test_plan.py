@@ -12,8 +12,9 @@ import pytest
 from harness.api import plan
 from harness.errors import UsageError
 from harness.plan import Plan
-from harness.registry import Registry
+from harness.registry import Registry, load_registry
 from harness.request import Request
+from harness.testing import FakePlugin, fake_spec
 
 STRATEGIES = ("base", "full", "rag:retriever=bm25", "full+rag:retriever=bm25")
 Plans = Callable[..., Plan]
@@ -72,6 +73,16 @@ def test_an_encoder_that_is_not_there_is_told_in_the_plan(planned: Plans, tmp_pa
     (cell,) = planned(strategies=(f"rag:encoder={tmp_path}",)).cells
     assert cell.cell.status == "skipped"
     assert "has no *.safetensors" in (cell.cell.reason or "")
+
+
+def test_a_backend_tells_why_it_lacks_something(tiny: Path) -> None:
+    told = fake_spec("told", why_not=lambda card, capability: f"{card.id} has no {capability.split(':')[1]} here")
+    registry = load_registry([("untold", FakePlugin()), ("told", FakePlugin(told))])
+    made = plan(Request(task=str(tiny), strategies=("qlora",), backends=("fake", "told")), registry)
+    assert [(cell.cell.status, cell.cell.reason) for cell in made.cells] == [
+        ("skipped", "fake does not offer tune:qlora:choice for words"),
+        ("skipped", "told does not offer tune:qlora:choice for words: words has no qlora here"),
+    ]
 
 
 def test_a_control_needs_evidence(planned: Plans, tiny: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -204,6 +205,51 @@ def test_nineteen_of_twenty_intervals_hold_the_truth() -> None:
         low, high = stats.mean_interval((generator.random(len(rates)) < rates).astype(float), clusters)
         held += low <= 0.5 <= high
     assert 0.88 <= held / 200 <= 0.99
+
+
+def many(count: int) -> tuple[stats.Clusters, np.ndarray]:
+    """Clusters of one to three rows, and whether each row is right."""
+    generator = np.random.default_rng(6)
+    codes = np.repeat(np.arange(count), generator.integers(1, 4, size=count))
+    return stats.Clusters(generator.permutation(codes), count), (generator.random(len(codes)) < 0.3).astype(float)
+
+
+def test_a_kind_stands_for_every_cluster_with_the_same_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    clusters, right = many(500)
+    monkeypatch.setattr(stats, "MANY_CLUSTERS", 500)
+    kept, kinds, copies = clusters.kinds(right)
+    assert (kinds.count, copies.sum()) == (9, 500), "none to all right of one, two or three rows"
+
+    def seen(clusters: stats.Clusters, right: np.ndarray) -> list[tuple[float, float]]:
+        return list(zip(clusters.sums(np.ones(len(right))), clusters.sums(right), strict=True))
+
+    counted = dict(zip(seen(kinds, right[kept]), copies.tolist(), strict=True))
+    assert counted == dict(Counter(seen(clusters, right)))
+
+
+def test_every_column_tells_kinds_apart_and_clusters_without_rows_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stats, "MANY_CLUSTERS", 1)
+    monkeypatch.setattr(stats, "FEW_KINDS", 1)
+    clusters = stats.Clusters(np.array([0, 0, 1, 1, 2, 2]), 5)
+    first, second = np.array([1, 0, 0, 1, 1, 0]), np.array([5, 6, 6, 5, 6, 6])
+    assert sorted(clusters.kinds(first)[2].tolist()) == [2, 3]
+    assert sorted(clusters.kinds(first, second)[2].tolist()) == [1, 2, 2]
+
+
+def test_where_kinds_do_not_pay_every_cluster_is_its_own() -> None:
+    clusters, right = many(500)
+    kept, kinds, copies = clusters.kinds(right)
+    assert kinds is clusters
+    assert (len(kept), set(copies)) == (len(right), {1})
+
+
+def test_drawing_kinds_gives_the_interval_of_drawing_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
+    clusters, right = many(2_000)
+    drawn = stats.mean_interval(right, clusters)
+    monkeypatch.setattr(stats, "MANY_CLUSTERS", 2_000)
+    of_kinds = stats.mean_interval(right, clusters)
+    assert of_kinds != drawn
+    assert of_kinds == pytest.approx(drawn, abs=0.1 * (drawn[1] - drawn[0])), "three times the Monte Carlo error"
 
 
 # -- accuracy ----------------------------------------------------------------------------------------------

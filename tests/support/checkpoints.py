@@ -72,6 +72,20 @@ def sentence_encoder(folder: Path) -> Path:
     return folder
 
 
+def gpt2(folder: Path) -> Path:
+    """Two layers of it: its weights lie the other way round, and queries, keys and values in one."""
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    config = GPT2Config(
+        vocab_size=VOCABULARY, n_embd=WIDTH, n_layer=2, n_head=4, n_positions=256, bos_token_id=4, eos_token_id=3
+    )
+    GPT2LMHeadModel(config).save_pretrained(folder)
+    _tokenizer(folder, chat=True)
+    return folder
+
+
 def causal(folder: Path, chat: bool = True) -> Path:
     """A two-layer Llama."""
     import torch

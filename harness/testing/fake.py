@@ -1,8 +1,4 @@
-"""For plugin authors: a backend without a model, a tiny task, and registries that need no installation.
-
-`FakeBackend` answers by word overlap and learns by remembering which words went with which choice, so
-training really changes its answers and every strategy can be tried in milliseconds.
-"""
+"""A backend that answers by word overlap and learns by remembering: no model, no framework."""
 
 from __future__ import annotations
 
@@ -36,57 +32,6 @@ if TYPE_CHECKING:
 
 DIMENSIONS = 64
 ARTIFACT_FILE = "weights.json"
-FACTS = (
-    ("owls", "night"),
-    ("larks", "morning"),
-    ("bats", "dusk"),
-    ("bees", "noon"),
-    ("foxes", "dawn"),
-    ("cats", "evening"),
-)
-
-
-def tiny_task(folder: Path, copies: int = 5) -> Path:
-    """Write a choice task with documents, twins, groups and an extra test; returns its `task.toml`.
-
-    Facts of the last third are never trained on and make up the extra test `unseen_facts`.
-    """
-    trained = FACTS[: 2 * len(FACTS) // 3]
-    files: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for number, (subject, time) in enumerate(FACTS):
-        files["documents"].append({"id": subject, "title": subject, "text": f"{subject} are active at {time}"})
-        others = [other for _, other in (trained if (subject, time) in trained else FACTS) if other != time][:3]
-        for copy in range(copies):
-            place = (number + copy) % 4
-            row = {
-                "id": f"{subject}-{copy}",
-                "fact": subject,
-                "document": subject,
-                "question": f"when are {subject} active, wording {copy}?",
-                "choices": [*others[:place], time, *others[place:]],
-                "answer": place,
-            }
-            if (subject, time) not in trained:
-                files["unseen"].append(row)
-            elif copy < copies - 2:
-                files["train"].append(row)
-            else:
-                files["validation" if copy == copies - 2 else "test"].append(row)
-        for person, gender in (("Ann", "female"), ("Bob", "male")):
-            twin = {**row, "id": f"{subject}-{person}", "question": f"{person} asks when {subject} are active"}
-            files["twins"].append({**twin, "pair": subject, "gender": gender})
-    for name, rows in files.items():
-        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    path = folder / "task.toml"
-    path.write_text(
-        'name = "tiny"\nkind = "choice"\n\n[data]\ntrain = "train.jsonl"\nvalidation = "validation.jsonl"\n'
-        'test = "test.jsonl"\ntwins = "twins.jsonl"\ndocuments = "documents.jsonl"\n\n[data.extra_tests]\n'
-        'unseen_facts = { file = "unseen.jsonl", disjoint_by = "fact" }\n\n[fields]\nid = "id"\n'
-        'choices = "choices"\ncluster = "fact"\nevidence = "document"\n\n'
-        '[bias]\ngroups = ["gender"]\ntwins = "pair"\n',
-        encoding="utf-8",
-    )
-    return path
 
 
 def _words(text: str) -> list[str]:
@@ -162,7 +107,8 @@ class FakeSession:
 
     def save(self, folder: Path) -> Artifact:
         folder.mkdir(parents=True, exist_ok=True)
-        content = json.dumps({choice: dict(counts) for choice, counts in self.learnt.items()}, sort_keys=True).encode()
+        learnt = {choice: dict(counts) for choice, counts in self.learnt.items()}
+        content = json.dumps({"seed": self.seed, "learnt": learnt}, sort_keys=True).encode()
         (folder / ARTIFACT_FILE).write_bytes(content)
         return Artifact(str(folder), hashlib.sha256(content).hexdigest(), len(content))
 
@@ -183,8 +129,9 @@ class FakeBackend:
     ) -> FakeSession:
         session = FakeSession(seed)
         if artifact is not None:
-            for choice, counts in json.loads((artifact / ARTIFACT_FILE).read_text()).items():
-                session.learnt[choice] = Counter(counts)
+            told = json.loads((artifact / ARTIFACT_FILE).read_text())
+            session.seed = told["seed"]
+            session.learnt.update({choice: Counter(counts) for choice, counts in told["learnt"].items()})
         return session
 
 
@@ -208,7 +155,7 @@ def fake_spec(name: str = "fake", **changes: Any) -> BackendSpec:
         "summary": "word overlap, for tests",
         "describe": fake_card,
         "offers": lambda card: FAKE_CAPABILITIES,
-        "load": "harness.testing:fake_backend",
+        "load": "harness.testing.fake:fake_backend",
         "default_model": "words",
     }
     return BackendSpec(**{**fields, **changes})

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.compare import MARGIN
 from harness.contracts import Event, Executor
 from harness.events import broadcaster
 from harness.execute import execute
@@ -14,7 +13,7 @@ from harness.find import task_path
 from harness.plan import Plan, make_plan
 from harness.registry import Registry, load_registry
 from harness.report import build_report
-from harness.request import Request
+from harness.request import MARGIN, Request
 from harness.store import Store
 from harness.taskfile import load_task
 

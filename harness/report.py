@@ -8,11 +8,12 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from harness.codec import column
-from harness.compare import MARGIN, compared
+from harness.compare import compared
 from harness.contracts import MeasureSpec
 from harness.errors import HarnessError, UsageError, unknown
 from harness.evidence import CellEvidence, Evidence, TaskEvidence, read_cell
 from harness.registry import Registry
+from harness.request import MARGIN
 from harness.store import Record, Store
 from harness.types import Arm, Measurement, ModelCard, Status, not_measured
 

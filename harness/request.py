@@ -13,6 +13,8 @@ from harness.errors import UsageError, unknown
 from harness.registry import Registry
 
 KEEP = ("none", "best", "all")
+MARGIN = 2.0
+"""Points within which two arms are called equivalent, if nothing else is asked."""
 RUN_ORDER = ("context", "weights", "answerer")
 """Steps apply in this order however the name is spelt: retrieval first, so that training sees it."""
 NAME_ORDER = ("answerer", "weights", "context")

@@ -90,7 +90,8 @@ def encode(*sets: Sequence[str]) -> list[Clusters]:
 def resampled(
     clusters: int | Ints, statistic: Callable[[Floats], Floats], resamples: int = RESAMPLES, seed: int = SEED
 ) -> Floats:
-    """`statistic` of the weights [b, kinds] of every resample: [resamples]; nan for too few clusters.
+    """`statistic` of the weights [b, kinds], with b in front, of every resample: [resamples, ...]; nan [resamples] for
+    too few clusters.
 
     `clusters` says how many there are, or how many of each kind (see `Clusters.kinds`).
     """

@@ -12,7 +12,7 @@ from harness.cli.inventory import json_option, show
 from harness.cli.progress import Progress
 from harness.errors import HarnessError, UsageError
 from harness.registry import Registry, load_registry
-from harness.request import KEEP, Request
+from harness.request import KEEP, MARGIN, Request
 
 FINISHED_WITH_FAILURES = 3
 
@@ -28,7 +28,7 @@ store_option = click.option(
 margin_option = click.option(
     "--margin",
     type=click.FloatRange(min=0, min_open=True),
-    default=2.0,
+    default=MARGIN,
     envvar="HARNESS_MARGIN",
     show_default=True,
     help="Points within which two arms are called equivalent.",

@@ -1,5 +1,5 @@
 """Paired comparisons of arms: evidence -> the `comparisons` and `selection` of a report."""
 
-from harness.compare.document import MARGIN, Compared, compared
+from harness.compare.document import Compared, compared
 
-__all__ = ["MARGIN", "Compared", "compared"]
+__all__ = ["Compared", "compared"]

@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.compare.metrics import METRICS, Metric
-from harness.compare.pairs import Difference, Verdict, difference, verdict
+from harness.compare.pairs import Verdict, difference, verdict
 from harness.compare.samples import Samples, sampled
 from harness.compare.selection import select
 from harness.compare.significance import holm, p_value
 from harness.evidence import Evidence
+from harness.request import MARGIN
 from harness.stats import LEAST_CLUSTERS
 
 PERCENT = 100.0
-MARGIN = 2.0
-"""Points within which two arms are called equivalent, if nothing else is asked."""
 ALIKE: Sequence[Verdict] = ("equivalent", "not separated")
 
 
@@ -49,7 +48,7 @@ def compared(arms: Sequence[Evidence], margin: float = MARGIN) -> Compared:
         if len(asked) < 2 or len(set(asked[0].column("cluster"))) < LEAST_CLUSTERS:
             continue
         family = _Family(asked, METRICS[asked[0].task.primary], margin)
-        comparisons += family.comparisons(name)
+        comparisons += [{**told, "set": name} for told in family.told]
         selection[name] = family.selection()
         if name == "test":
             ties = family.ties()
@@ -69,9 +68,7 @@ class _Family:
         self.p: Mapping[tuple[int, int], tuple[float, float, str]] = {
             pair: (p, corrected, test) for pair, (p, test), corrected in zip(pairs, found, adjusted, strict=True)
         }
-
-    def comparisons(self, name: str) -> list[dict[str, Any]]:
-        return [self._told(name, a, b) for a, b in self._reported()]
+        self.told = [self._told(a, b) for a, b in self._reported()]
 
     def _reported(self) -> list[tuple[int, int]]:
         """Pairs (arm, reference), each once: with its base, with the best, with its like elsewhere."""
@@ -93,17 +90,13 @@ class _Family:
         one, other = self.arms[a].arm, self.arms[b].arm
         return (one.strategy, one.model) == (other.strategy, other.model) and one.backend != other.backend
 
-    def _difference(self, a: int, b: int) -> tuple[Difference, Verdict, float, float, str]:
+    def _told(self, a: int, b: int) -> dict[str, Any]:
         p, adjusted, test = self.p[min(a, b), max(a, b)]
         found = difference(self.samples[a], self.samples[b], self.margin / PERCENT, len(self.arms[a].rows))
-        return found, verdict(found, adjusted), p, adjusted, test
-
-    def _told(self, name: str, a: int, b: int) -> dict[str, Any]:
-        found, said, p, adjusted, test = self._difference(a, b)
+        said = verdict(found, adjusted)
         return {
             "a": self.arms[a].arm.name,
             "b": self.arms[b].arm.name,
-            "set": name,
             "measure": self.metric.name,
             "difference": found.value * PERCENT,
             "low": found.low * PERCENT,
@@ -119,9 +112,11 @@ class _Family:
         }
 
     def ties(self) -> dict[str, list[str]]:
-        best = self.chosen.best
-        alike = [a for a in range(len(self.arms)) if a != best and self._difference(a, best)[1] in ALIKE]
-        return {self.arms[best].arm.name: [self.arms[a].arm.name for a in alike]}
+        """The best arm, and those not separated from it."""
+        best = self.arms[self.chosen.best].arm.name
+        pairs = [({told["a"], told["b"]}, told["verdict"]) for told in self.told]
+        named = [arm.arm.name for arm in self.arms]
+        return {best: [name for name in named if any(pair == {name, best} and said in ALIKE for pair, said in pairs)]}
 
     def selection(self) -> dict[str, Any]:
         best = self.chosen.best

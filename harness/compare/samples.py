@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from harness.compare.metrics import Metric
-from harness.stats import LEAST_CLUSTERS, SEED, Floats, Ints
+from harness.stats import FEW_KINDS, LEAST_CLUSTERS, SEED, Floats, Ints, resampled
 
 RESAMPLES = 10_000
-_CHUNK = 4_000_000
-"""Weights held at once."""
-_FEW = 8
-"""Clusters are drawn by their kinds where there are so many times fewer kinds than clusters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +42,8 @@ def sampled(arms: Sequence[Floats], metric: Metric, resamples: int = RESAMPLES) 
     training differs, and each seed errs on other questions. The second is in the bootstrap already; `training` is the
     rest.
     """
-    random = np.random.default_rng(SEED)
     found = []
-    for sums, draws in zip(arms, _draws(arms, metric, resamples, random), strict=True):
+    for sums, draws in zip(arms, _draws(arms, metric, resamples), strict=True):
         seeds = metric.of(sums.sum(axis=1))
         found.append(Samples(sums, seeds, draws.mean(axis=1), *_of_seeds(seeds, draws)))
     return found
@@ -72,7 +67,7 @@ def widened(draws: Floats, *arms: Samples) -> Floats:
     return grown
 
 
-def _draws(arms: Sequence[Floats], metric: Metric, resamples: int, random: np.random.Generator) -> list[Floats]:
+def _draws(arms: Sequence[Floats], metric: Metric, resamples: int) -> list[Floats]:
     """The metric of every seed in every resample: [resamples, seeds] per arm; nan for too few clusters."""
     clusters = arms[0].shape[1]
     if clusters < LEAST_CLUSTERS:
@@ -80,32 +75,22 @@ def _draws(arms: Sequence[Floats], metric: Metric, resamples: int, random: np.ra
     wide = np.concatenate([np.moveaxis(sums, 0, 1).reshape(clusters, -1) for sums in arms], axis=1)
     kinds, copies = _kinds(wide)
     ends = np.cumsum([len(sums) * sums.shape[2] for sums in arms])[:-1]
-    parts: list[list[Floats]] = [[] for _ in arms]
-    for weights in _weights(copies, resamples, random):
-        for kept, sums, drawn in zip(parts, arms, np.split(weights @ kinds, ends, axis=1), strict=True):
-            kept.append(metric.of(drawn.reshape(len(drawn), len(sums), -1)))
-    return [np.concatenate(kept) for kept in parts]
+
+    def of_every_seed(weights: Floats) -> Floats:
+        drawn = np.split(weights @ kinds, ends, axis=1)
+        found = [metric.of(own.reshape(len(own), len(sums), -1)) for own, sums in zip(drawn, arms, strict=True)]
+        return np.concatenate(found, axis=1)
+
+    draws = resampled(copies, of_every_seed, resamples)
+    return np.split(draws, np.cumsum([len(sums) for sums in arms])[:-1], axis=1)
 
 
 def _kinds(wide: Floats) -> tuple[Floats, Ints]:
     """Different rows and how often each occurs: clusters that every arm answers alike are one kind."""
     kinds, copies = np.unique(wide, axis=0, return_counts=True)
-    if len(kinds) * _FEW <= len(wide):
+    if len(kinds) * FEW_KINDS <= len(wide):
         return kinds, copies
     return wide, np.ones(len(wide), dtype=np.int64)
-
-
-def _weights(copies: Ints, resamples: int, random: np.random.Generator) -> Iterator[Floats]:
-    """How often each kind is drawn, [b, kinds]: as many draws as there are clusters, with replacement."""
-    clusters, kinds = int(copies.sum()), len(copies)
-    step = max(1, _CHUNK // kinds)
-    for start in range(0, resamples, step):
-        size = min(step, resamples - start)
-        if kinds < clusters:
-            yield random.multinomial(clusters, copies / clusters, size=size).astype(np.float64)
-        else:
-            drawn = random.integers(0, clusters, size=(size, clusters)) + np.arange(size)[:, None] * clusters
-            yield np.bincount(drawn.ravel(), minlength=size * clusters).reshape(size, clusters).astype(np.float64)
 
 
 def _of_seeds(seeds: Floats, draws: Floats) -> tuple[float, float]:

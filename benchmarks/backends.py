@@ -9,9 +9,7 @@ weighs, and it is not taken out.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import statistics
 import sys
 import tempfile
@@ -19,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from training import LR, ours, peer, read
+from training import LR, asked, ours, peer, read
 
 KERAS_PEER = Path(__file__).parent / "peers" / "keras_fit.py"
 SIDES = ("torch", "keras", "keras.fit")
@@ -32,15 +30,7 @@ def tuned(side: str, folder: Path, sets: Any, method: str, epochs: int, seed: in
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--method", choices=LR, action="append")
-    parser.add_argument("--epochs", type=int, default=1)
-    parser.add_argument("--rows", type=int)
-    parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    options = asked(__doc__)
     sets, report = read(options.data, options.rows), {}
     examples = options.epochs * len(sets["train"])
     for method in options.method or list(LR):

@@ -174,17 +174,22 @@ def compared(pairs: list[dict[str, Any]], rate: float) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def asked(told: str | None) -> argparse.Namespace:
+    """The options of a comparison of tunings, for processes that share the machine with whatever else runs."""
+    parser = argparse.ArgumentParser(description=told, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--method", choices=LR, action="append")
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--rows", type=int)
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
     # Spinning threads make both sides' times a lottery wherever anything else runs; it costs an idle machine 3 %.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = asked(__doc__)
     sets, rates = read(options.data, options.rows), matrix_rates()
     fastest = "bf16" if "bf16" in rates else "fp32"
     report: dict[str, Any] = {"matrix_gflops": rates, "ours_in": fastest, "rows": {n: len(r) for n, r in sets.items()}}

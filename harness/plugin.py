@@ -26,6 +26,7 @@ from harness.contracts import (
     TaskSpec,
 )
 from harness.errors import HarnessError, ModelError, PluginError
+from harness.later import later
 from harness.types import (
     AllWeights,
     Answers,
@@ -89,4 +90,5 @@ __all__ = [
     "TuneLog",
     "Usage",
     "hookimpl",
+    "later",
 ]

@@ -6,7 +6,6 @@ Messages: ``{"phase": name}``, ``{"epoch": {...}}``, ``{"log": {name: value}}``,
 
 from __future__ import annotations
 
-import importlib
 import json
 import math
 import os
@@ -14,7 +13,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from harness.checks import InvalidAnswers, checked
 from harness.contracts import Answerer, AssetInput, Backend, Remembers, Session, Settles, Step
 from harness.errors import HarnessError
 from harness.keys import folder_hash
+from harness.later import resolve
 from harness.meter import Meter, total
 from harness.types import (
     Answers,
@@ -191,15 +191,6 @@ def _parts(root: Path, names: Sequence[str]) -> list[bytes]:
             "a part of the task's questions or documents is damaged in the store; run the same command again"
         )
     return found
-
-
-def resolve(path: str) -> Callable[..., Any]:
-    """`module:function` -> the function."""
-    module, _, name = path.partition(":")
-    found = getattr(importlib.import_module(module), name)
-    if not callable(found):
-        raise TypeError(f"{path} is not callable")
-    return found  # type: ignore[no-any-return]
 
 
 class _Cell:

@@ -30,7 +30,7 @@ LAYERS = (
     ("request", "estimate", "worker", "zygote", "processes", "leases"),
     ("registry", "store", "evidence", "stats", "meter", "find", "taskfile", "checks", "codec", "events", "scaffold"),
     ("hookspecs", "plugin"),
-    ("contracts", "items", "kinds", "models", "prompts", "training", "session", "keys", "safetext", "flops"),
+    ("contracts", "items", "later", "kinds", "models", "prompts", "training", "session", "keys", "safetext", "flops"),
     ("types", "errors"),
 )
 """Top to bottom: a module imports from its own line or below. `testing` and the package root stand above."""

@@ -79,7 +79,7 @@ def make(folder: Path, given: AssetInput, settings: Mapping[str, Any], phase: An
     """In the worker: embed the texts, which are all different, in their order."""
     import numpy as np
 
-    from harness.worker import resolve
+    from harness.later import resolve
 
     backend = resolve(settings["load"])()
     session = backend.open(ModelCard(**settings["model"]), kind=Kind.CHOICE, labels=(), seed=0)

@@ -57,11 +57,10 @@ class Scaffold:
 
 def new_plugin(name: str, kind: PluginKind, parent: Path) -> Scaffold:
     """Write the folder `name` in `parent`; raises `UsageError` rather than overwrite anything."""
-    package = _package(name)
+    _check(name)
     folder = parent / name
     if folder.exists() or folder.is_symlink():
         raise UsageError(f"{folder} is there already; choose another name, or remove it first")
-    trial = _TRIALS[kind].format(name=name)
     files = rendered(name, kind)
     try:
         folder.mkdir(parents=True)
@@ -70,8 +69,7 @@ def new_plugin(name: str, kind: PluginKind, parent: Path) -> Scaffold:
             (folder / path).write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written: {error.strerror or error}") from None
-    assert f"{package}/__init__.py" in files
-    steps = (f"cd {name}", "pip install -e '.[test]'", "pytest", trial)
+    steps = (f"cd {name}", "pip install -e '.[test]'", "pytest", _TRIALS[kind].format(name=name))
     return Scaffold(name, kind, folder, tuple(files), steps)
 
 
@@ -105,8 +103,8 @@ def rendered(name: str, kind: PluginKind) -> dict[str, str]:
     return dict(sorted(files.items()))
 
 
-def _package(name: str) -> str:
-    """The package of a plugin's name; raises `UsageError` for what can be none."""
+def _check(name: str) -> None:
+    """Raises `UsageError` for what can be no plugin's name."""
     if not NAME.fullmatch(name) or len(name) > MAX_NAME:
         raise UsageError(
             f"plugin name {name[:MAX_NAME]!r} must be lower-case letters and digits, words joined by - or _, such as "
@@ -117,4 +115,3 @@ def _package(name: str) -> str:
         raise UsageError(f"plugin name {name!r} is a word of Python's own; choose another")
     if importlib.util.find_spec(package) is not None:
         raise UsageError(f"plugin name {name!r}: a module {package!r} is installed already; choose another")
-    return package

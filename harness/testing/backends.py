@@ -13,6 +13,7 @@ import pytest
 from harness.api import run
 from harness.contracts import Executor
 from harness.errors import HarnessError, ModelError
+from harness.later import resolve
 from harness.testing.fake import FakePlugin
 from harness.testing.material import KINDS, LABELS, examples, odd_questions, questions, reading
 from harness.testing.running import CAPABILITIES, FAILING, Helpers, registry_with
@@ -20,7 +21,6 @@ from harness.testing.sessions import Sessions, may_run_code
 from harness.testing.tiny import tiny_task
 from harness.training import cross_entropy
 from harness.types import Answers, Epoch, Kind, ModelCard, TuneLog, Usage
-from harness.worker import resolve
 
 ALL_KINDS = pytest.mark.parametrize("kind", KINDS, ids=str)
 BOTH_WAYS = pytest.mark.parametrize("way", ["full", "lora"])

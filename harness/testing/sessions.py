@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from harness.contracts import BackendSpec, Remembers
+from harness.later import resolve
 from harness.testing.material import LABELS, examples, questions
 from harness.types import AllWeights, Answers, Kind, Lora, Question, Recipe
-from harness.worker import resolve
 
 
 class Sessions:

@@ -10,6 +10,7 @@ import pytest
 
 from harness.contracts import BackendSpec, Executor, StrategySpec
 from harness.errors import UsageError
+from harness.later import resolve
 from harness.plan import PlannedCell, make_plan
 from harness.registry import Registry
 from harness.request import NAME_ORDER, Request, settings_of
@@ -18,7 +19,6 @@ from harness.testing.fake import FakePlugin, fake_spec
 from harness.testing.running import CAPABILITIES, PASSAGES, TUNING, Helpers, Offering, Tried, registry_with, tried
 from harness.testing.tiny import bare, regraded, reordered, tiny_task
 from harness.types import Kind, Status
-from harness.worker import resolve
 
 
 class StrategyKit:

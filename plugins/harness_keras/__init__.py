@@ -2,31 +2,7 @@
 
 from collections.abc import Iterable
 
-from harness.plugin import BackendSpec, Capability, ModelCard, hookimpl
-
-
-def _describe(model: str) -> ModelCard:
-    from harness.models import describe
-
-    return describe(model)
-
-
-def _offers(card: ModelCard) -> frozenset[Capability]:
-    from harness_keras.capabilities import offers
-
-    return offers(card)
-
-
-def _why_not(card: ModelCard, capability: Capability) -> str:
-    from harness_keras.capabilities import why_not
-
-    return why_not(card, capability)
-
-
-def _device() -> str:
-    from harness_keras.capabilities import device_kind
-
-    return device_kind()
+from harness.plugin import BackendSpec, hookimpl, later
 
 
 @hookimpl
@@ -35,14 +11,14 @@ def harness_backends() -> Iterable[BackendSpec]:
         BackendSpec(
             name="keras",
             summary="Keras 3 and KerasHub on TensorFlow",
-            describe=_describe,
-            offers=_offers,
+            describe=later("harness.models:describe"),
+            offers=later("harness_keras.capabilities:offers"),
             load="harness_keras.backend:load",
             default_model="all-MiniLM-L6-v2",
             requires=("tensorflow", "keras", "keras_hub", "safetensors", "tokenizers"),
             extra="keras",
             preload=("harness_keras.framework",),
-            device=_device,
-            why_not=_why_not,
+            device=later("harness_keras.capabilities:device_kind"),
+            why_not=later("harness_keras.capabilities:why_not"),
         )
     ]

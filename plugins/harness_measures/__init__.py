@@ -1,25 +1,12 @@
 """Accuracy, overfitting, bias, retrieval and cost: pure functions of stored evidence."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
-from harness.plugin import MeasureSpec, Price, PriceList, hookimpl
-from harness.types import Measurement
-
-
-def _lazy(module: str, name: str) -> Callable[..., Measurement]:
-    """The function is imported when it is first called: numpy and scikit-learn stay out of listings."""
-
-    def compute(evidence: object) -> Measurement:
-        import importlib
-
-        found = getattr(importlib.import_module(f"harness_measures.{module}"), name)
-        return found(evidence)  # type: ignore[no-any-return]
-
-    return compute
+from harness.plugin import MeasureSpec, Price, PriceList, hookimpl, later
 
 
 def _spec(module: str, name: str, summary: str, *scopes: str) -> MeasureSpec:
-    return MeasureSpec(name, summary, _lazy(module, name), frozenset(scopes or {"test"}))
+    return MeasureSpec(name, summary, later(f"harness_measures.{module}:{name}"), frozenset(scopes or {"test"}))
 
 
 @hookimpl

@@ -1,6 +1,6 @@
 """Strategies that train weights: all of them, or low-rank adapters, over 4-bit weights if asked."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from harness.plugin import Capability, Kind, Setting, StrategySpec, hookimpl
 
@@ -21,46 +21,29 @@ ADAPTERS = {
 }
 
 
-def _tunes(how: str) -> object:
+def _spec(name: str, summary: str, step: str, settings: Mapping[str, Setting], default: bool = True) -> StrategySpec:
     def needs(kind: Kind) -> frozenset[Capability]:
-        return frozenset({f"tune:{how}:{kind}", f"answer:{kind}"})
+        return frozenset({f"tune:{name}:{kind}", f"answer:{kind}"})
 
-    return needs
+    return StrategySpec(
+        name=name,
+        summary=summary,
+        role="weights",
+        load=f"harness_tuning.tuning:{step}",
+        needs=needs,
+        needs_training=True,
+        seeded=True,
+        settings=settings,
+        default=default,
+    )
 
 
 @hookimpl
 def harness_strategies() -> Iterable[StrategySpec]:
+    lowrank = "low-rank adapters on the attention's queries and values are trained"
     return [
-        StrategySpec(
-            name="full",
-            summary="all weights are trained",
-            role="weights",
-            load="harness_tuning.tuning:Full",
-            needs=_tunes("full"),  # type: ignore[arg-type]
-            needs_training=True,
-            seeded=True,
-            settings={"lr": Setting(1e-4, "peak learning rate", low=0), **COMMON},
-        ),
-        StrategySpec(
-            name="lora",
-            summary="low-rank adapters on the attention's queries and values are trained",
-            role="weights",
-            load="harness_tuning.tuning:LowRank",
-            needs=_tunes("lora"),  # type: ignore[arg-type]
-            needs_training=True,
-            seeded=True,
-            settings=ADAPTERS,
-        ),
-        StrategySpec(
-            name="qlora",
-            summary="as lora, over weights that are held in 4 bits",
-            role="weights",
-            load="harness_tuning.tuning:FourBitLowRank",
-            needs=_tunes("qlora"),  # type: ignore[arg-type]
-            needs_training=True,
-            seeded=True,
-            settings=ADAPTERS,
-            # It saves memory where a model is large, and is lora with less exact weights where it is not.
-            default=False,
-        ),
+        _spec("full", "all weights are trained", "Full", {"lr": Setting(1e-4, "peak learning rate", low=0), **COMMON}),
+        _spec("lora", lowrank, "LowRank", ADAPTERS),
+        # It saves memory where a model is large, and is lora with less exact weights where it is not.
+        _spec("qlora", "as lora, over weights that are held in 4 bits", "FourBitLowRank", ADAPTERS, default=False),
     ]

@@ -1,25 +1,15 @@
 """The report document as a table, markdown, JSON and CSV."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
-from harness.plugin import ReporterSpec, hookimpl
-
-
-def _lazy(module: str) -> Callable[[Mapping[str, Any]], str]:
-    def render(report: Mapping[str, Any]) -> str:
-        import importlib
-
-        return importlib.import_module(f"harness_reports.{module}").render(report)  # type: ignore[no-any-return]
-
-    return render
+from harness.plugin import ReporterSpec, hookimpl, later
 
 
 @hookimpl
 def harness_reporters() -> Iterable[ReporterSpec]:
     return [
-        ReporterSpec("table", "for a terminal, 80 columns and up", _lazy("terminal")),
-        ReporterSpec("markdown", "for a page or a pull request", _lazy("markdown")),
-        ReporterSpec("json", "the whole document, harness.report/1", _lazy("document")),
-        ReporterSpec("csv", "one line per arm, set and measure", _lazy("separated")),
+        ReporterSpec("table", "for a terminal, 80 columns and up", later("harness_reports.terminal:render")),
+        ReporterSpec("markdown", "for a page or a pull request", later("harness_reports.markdown:render")),
+        ReporterSpec("json", "the whole document, harness.report/1", later("harness_reports.document:render")),
+        ReporterSpec("csv", "one line per arm, set and measure", later("harness_reports.separated:render")),
     ]

@@ -4,7 +4,7 @@ import io
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from rich.console import Console
@@ -45,10 +45,12 @@ def render(report: Mapping[str, Any]) -> str:
     return out.getvalue()
 
 
-def _of_texts(titles: list[str], rows: list[list[str]]) -> Table:
+def _of_texts(titles: Sequence[str], rows: Iterable[Sequence[str]], widths: Sequence[int] | None = None) -> Table:
+    """Without lines; given widths, all columns but the first are figures and stand on the right."""
     table = Table(box=None, pad_edge=False, padding=(0, GUTTER, 0, 0), header_style="bold")
-    for title in titles:
-        table.add_column(Text(one_line(title)), overflow="fold")
+    for number, title in enumerate(titles):
+        side: Literal["left", "right"] = "right" if widths and number else "left"
+        table.add_column(Text(one_line(title)), justify=side, overflow="fold", width=widths[number] if widths else None)
     for row in rows:
         table.add_row(*(Text(one_line(cell)) for cell in row))
     return table
@@ -63,12 +65,8 @@ def _table(report: Mapping[str, Any], width: int, named: differences.Named) -> t
     columns += others
     shown = _fitting(columns, width)
     hidden = [title for title, _ in columns[len(shown) :]]
-    table = Table(box=None, pad_edge=False, padding=(0, GUTTER, 0, 0), header_style="bold")
-    for number, ((title, _), taken) in enumerate(zip(shown, _widths(shown, width), strict=True)):
-        side: Literal["left", "right"] = "left" if number == 0 else "right"
-        table.add_column(Text(one_line(title)), justify=side, overflow="fold", width=taken)
-    for row in zip(*(cells for _, cells in shown), strict=True):
-        table.add_row(*(Text(one_line(cell)) for cell in row))
+    rows = zip(*(cells for _, cells in shown), strict=True)
+    table = _of_texts([title for title, _ in shown], rows, _widths(shown, width))
     notes = [f"not shown at this width: {', '.join(hidden)} (--format markdown or json has all)"] if hidden else []
     return table, notes
 

@@ -15,11 +15,12 @@ import harness
 from harness.errors import ModelError
 from harness.models import describe
 from harness.registry import load_registry
-from harness.taskfile import load_task
 from harness.testing import tiny_task
 from harness.training import cross_entropy
-from harness.types import AllWeights, Example, Kind, Lora, Passage, Question, Recipe, Text, TuneLog, examples
+from harness.types import AllWeights, Example, Kind, Lora, Passage, Question, Recipe, Text, TuneLog
 from tests.conftest import REPOSITORY
+from tests.support import tuning
+from tests.support.tuning import scores
 
 pytestmark = pytest.mark.keras
 FAMILIES = ("sentence_encoder", "encoder")
@@ -42,13 +43,6 @@ def checkpoint(request: pytest.FixtureRequest, checkpoints: dict[str, Path]) -> 
     return checkpoints[request.param]
 
 
-@pytest.fixture(scope="module")
-def rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[Example, ...]:
-    task = load_task(tiny_task(tmp_path_factory.mktemp("task")))
-    assert task.train is not None
-    return examples(task.train.rows)
-
-
 def opened(folder: Path, kind: Kind = Kind.CHOICE, seed: int = 0, artifact: Path | None = None) -> Any:
     from harness_keras.backend import load
 
@@ -56,22 +50,7 @@ def opened(folder: Path, kind: Kind = Kind.CHOICE, seed: int = 0, artifact: Path
 
 
 def recipe(way: str, **changes: Any) -> Recipe:
-    fields: dict[str, Any] = {
-        "trainable": Lora(4, 8.0) if way == "lora" else AllWeights(),
-        "epochs": 8,
-        "lr": 2e-2 if way == "lora" else 5e-3,
-        "batch_size": 4,
-        "warmup": 0.1,
-        "weight_decay": 0.0,
-        "patience": 8,
-        "max_tokens": 64,
-        "seed": 0,
-    }
-    return Recipe(**{**fields, **changes})
-
-
-def scores(session: Any, rows: tuple[Example, ...]) -> np.ndarray:
-    return np.stack(session.answer([example.question for example in rows]).scores)
+    return tuning.recipe(Lora(4, 8.0) if way == "lora" else AllWeights(), 8, **changes)
 
 
 def weights(session: Any) -> dict[str, np.ndarray]:

@@ -13,10 +13,10 @@ import harness
 from harness.errors import ModelError
 from harness.models import DEFAULT_SHA256, describe
 from harness.registry import load_registry
-from harness.taskfile import load_task
 from harness.testing import tiny_task
-from harness.types import AllWeights, Example, Kind, Lora, Passage, Question, Recipe, Text, examples
-from tests.support import checkpoints
+from harness.types import AllWeights, Example, Kind, Lora, Passage, Question, Recipe, Text
+from tests.support import checkpoints, tuning
+from tests.support.tuning import scores
 
 pytestmark = pytest.mark.torch
 FAMILIES: dict[str, Callable[[Path], Path]] = {
@@ -38,13 +38,6 @@ def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     return FAMILIES[request.param](tmp_path_factory.mktemp(request.param))
 
 
-@pytest.fixture(scope="module")
-def rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[Example, ...]:
-    task = load_task(tiny_task(tmp_path_factory.mktemp("task")))
-    assert task.train is not None
-    return examples(task.train.rows)
-
-
 def opened(folder: Path, kind: Kind = Kind.CHOICE, seed: int = 0, artifact: Path | None = None) -> Any:
     from harness_torch.backend import load
 
@@ -52,22 +45,7 @@ def opened(folder: Path, kind: Kind = Kind.CHOICE, seed: int = 0, artifact: Path
 
 
 def recipe(lora: bool, **changes: Any) -> Recipe:
-    fields: dict[str, Any] = {
-        "trainable": Lora(4, 8.0) if lora else AllWeights(),
-        "epochs": 12,
-        "lr": 2e-2 if lora else 5e-3,
-        "batch_size": 4,
-        "warmup": 0.1,
-        "weight_decay": 0.0,
-        "patience": 12,
-        "max_tokens": 64,
-        "seed": 0,
-    }
-    return Recipe(**{**fields, **changes})
-
-
-def scores(session: Any, rows: tuple[Example, ...]) -> np.ndarray:
-    return np.stack(session.answer([example.question for example in rows]).scores)
+    return tuning.recipe(Lora(4, 8.0) if lora else AllWeights(), 12, **changes)
 
 
 def test_the_default_model_is_verified() -> None:

@@ -14,7 +14,7 @@ test: $(STAMP)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/pytest
-	$(VENV)/bin/pytest -n 0 -m "torch or realdata or chaos"
+	$(VENV)/bin/pytest -n 0 -m "torch or realdata or chaos or slow"
 	$(VENV)/bin/pytest -n 0 -m keras
 
 lint: $(STAMP)

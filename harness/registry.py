@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import sys
@@ -129,19 +130,28 @@ def load_registry(extra: Iterable[tuple[str, object]] = ()) -> Registry:
     manager.add_hookspecs(hookspecs)
     disabled = set(filter(None, os.environ.get("HARNESS_DISABLE_PLUGINS", "").split(",")))
     plugins: list[PluginInfo] = []
+    owner = functools.cache(_owner)  # the metadata of a distribution with eight plugins is parsed once
     for entry in sorted(metadata.entry_points(group=GROUP), key=lambda entry: entry.name):
         if entry.name not in disabled:
-            plugins.append(_load(manager, entry, plugins))
+            found = PluginInfo(entry.name, entry.value, *owner(entry.dist))
+            plugins.append(_load(manager, entry, found, plugins))
     for name, plugin in extra:
         manager.register(plugin, name=name)
         plugins.append(PluginInfo(name, getattr(plugin, "__name__", name), "in code", "0"))
     return Registry(manager, plugins)
 
 
-def _load(manager: pluggy.PluginManager, entry: metadata.EntryPoint, before: Iterable[PluginInfo]) -> PluginInfo:
-    dist = entry.dist
-    found = PluginInfo(entry.name, entry.value, dist.name if dist else "unknown", dist.version if dist else "0")
+def _owner(distribution: metadata.Distribution | None) -> tuple[str, str]:
+    """Its name and version."""
+    if distribution is None:
+        return "unknown", "0"
+    found = distribution.metadata
+    return found["Name"], found["Version"]
 
+
+def _load(
+    manager: pluggy.PluginManager, entry: metadata.EntryPoint, found: PluginInfo, before: Iterable[PluginInfo]
+) -> PluginInfo:
     def broken(problem: str) -> PluginInfo:
         return replace(found, problem=problem)
 

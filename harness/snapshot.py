@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import platform
 from collections.abc import Mapping
@@ -74,17 +75,22 @@ def artifact_folder(store: Store, key: str) -> Path:
     return store.root.resolve() / "artifacts" / key
 
 
-def environment() -> dict[str, Any]:
+@functools.cache
+def _versions() -> Mapping[str, str]:
     from importlib import metadata
 
-    versions = {}
+    found = {}
     for name in ("adapt-harness", *LIBRARIES):
         with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
+            found[name] = metadata.version(name)
+    return found
+
+
+def environment() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "system": platform.system(),
         "machine": platform.machine(),
         "cores": os.cpu_count(),
-        "versions": versions,
+        "versions": dict(_versions()),
     }

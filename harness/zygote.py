@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -40,8 +41,9 @@ def main() -> None:
         # A framework that is not there, or breaks on import, fails its cells with its own message.
         with contextlib.suppress(Exception):
             importlib.import_module(module)
-    for module in ("harness.worker", "harness.codec", "harness.store"):
+    for module in ("harness.worker", "harness.codec", "harness.plugin", "harness.store"):
         importlib.import_module(module)
+    gc.freeze()  # a worker's collector would copy every page of what was imported here
     _tell(control, {"ready": time.perf_counter() - began})
     _serve(control)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import subprocess
 import sys
@@ -43,6 +44,7 @@ def modules(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.rglob("*.py")) if "__pycache__" not in path.parts)
 
 
+@functools.cache
 def imported(path: Path, *, at_run_time: bool = True) -> set[str]:
     """Names of imported modules; those under TYPE_CHECKING do not count."""
     tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -78,6 +78,7 @@ def world(random: np.random.Generator, shift: float, seeds: int, seed_sd: float,
 # -- p-values ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("a", "b"), [(0, 0), (1, 0), (5, 5), (3, 11), (40, 12), (900, 1000), (4000, 100)])
 def test_mcnemar_is_the_exact_binomial_test(a: int, b: int) -> None:
     from scipy.stats import binomtest
@@ -147,6 +148,7 @@ def test_seeds_that_differ_widen_the_interval_and_seeds_that_agree_do_not() -> N
     assert wide[1] - wide[0] > 1.0, "three seeds that far apart say next to nothing"
 
 
+@pytest.mark.slow
 def test_most_intervals_hold_the_truth_and_few_p_values_are_small() -> None:
     random, held, false = np.random.default_rng(3), 0, 0
     for _ in range(60):
@@ -276,6 +278,7 @@ def test_nothing_to_compare_is_no_comparison() -> None:
     assert compared(alone).comparisons is None, "one cluster says nothing of others"
 
 
+@pytest.mark.slow
 def test_macro_f1_is_that_of_the_measure() -> None:
     from sklearn.metrics import f1_score
 

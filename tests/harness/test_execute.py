@@ -76,6 +76,7 @@ def figures(report: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_in_how_many_parts_a_set_is_held_changes_no_figure(
     run: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +131,7 @@ MISBEHAVIOUR = {
 }
 
 
+@pytest.mark.slow
 def test_misbehaviour_is_one_typed_cell_and_changes_no_other(run: Runs, tmp_path: Path) -> None:
     alone, _ = run(tmp_path / "alone")
     before = psutil.Process().children(recursive=True)
@@ -140,6 +142,7 @@ def test_misbehaviour_is_one_typed_cell_and_changes_no_other(run: Runs, tmp_path
     assert psutil.Process().children(recursive=True) == before, "its processes ended with it"
 
 
+@pytest.mark.slow
 def test_a_hanging_cell_holds_up_no_other(run: Runs, tmp_path: Path) -> None:
     report, heard = run(tmp_path / "store", "hangs", "slow", "base", jobs=3, time_limit_s=1.5, seeds=(0, 1))
     assert {cell["status"] for cell in report["cells"] if not cell["arm"].startswith("hangs")} == {"done"}
@@ -148,6 +151,7 @@ def test_a_hanging_cell_holds_up_no_other(run: Runs, tmp_path: Path) -> None:
     assert ends[-1] == "hangs@fake:words"
 
 
+@pytest.mark.slow
 def test_a_framework_that_hangs_on_import_is_a_timeout(run: Runs, tmp_path: Path) -> None:
     report, _ = run(tmp_path / "store", "base", backends=["stuck", "fake"], time_limit_s=2.5, executor=None)
     assert {cell["arm"]: cell["status"] for cell in report["cells"]} == {

@@ -22,7 +22,7 @@ from harness.registry import Registry
 from harness.safetext import one_line
 from harness.taskfile import load_task
 
-pytest.importorskip("datasets")
+pytestmark = pytest.mark.slow
 
 LABELS = ("card_arrival", "top_up")
 TASK = """\
@@ -87,6 +87,11 @@ choices = "choices"
 cluster = "country"
 together = "pair"
 """
+
+
+@pytest.fixture(autouse=True)
+def _datasets() -> None:
+    pytest.importorskip("datasets")
 
 
 @pytest.fixture(autouse=True)

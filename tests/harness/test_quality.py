@@ -13,6 +13,8 @@ import pytest
 from harness.quality import Finding, Severity, check
 from harness.taskfile import load_task
 
+pytestmark = pytest.mark.slow  # scikit-learn
+
 Rows = list[dict[str, Any]]
 SUBJECTS = ("rent", "sale", "loan", "will", "tort", "lien", "bond", "deed", "writ", "plea", "oath", "fine")
 

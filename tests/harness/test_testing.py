@@ -227,7 +227,7 @@ def strategy(name: str, **changes: Any) -> StrategySpec:
 def test_a_broken_strategy_is_caught(
     spec: StrategySpec, test: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    monkeypatch.syspath_prepend(str(REPOSITORY))  # workers search where this process does
     tried = kit(StrategyKit, spec=spec)
     (tmp_path / "task").mkdir()
     given: dict[str, Any] = {"task": tiny_task(tmp_path / "task"), "tmp_path": tmp_path, "executor": None}

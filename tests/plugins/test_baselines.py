@@ -15,6 +15,8 @@ from harness_baselines.probe import Linear, Probe
 from harness_baselines.tfidf import Tfidf, spread
 from tests.plugins.test_rag import GivenContext
 
+pytestmark = pytest.mark.slow  # scikit-learn
+
 LABELS = ("card", "loan", "never seen")
 TEXTS = {"card": "my card was stolen {}", "loan": "how much may I borrow {}"}
 

@@ -16,6 +16,8 @@ from harness.registry import load_registry
 from harness.taskfile import load_task
 from tests.conftest import REPOSITORY
 
+pytestmark = pytest.mark.slow  # starts prepare.py again and again
+
 EXAMPLE = REPOSITORY / "examples" / "pubmedqa"
 MAJORITY = 55.2
 STUDY = {"QUESTION": "Do owls sleep?", "CONTEXTS": ["We looked."], "LONG_ANSWER": "They do.", "final_decision": "yes"}

@@ -16,6 +16,8 @@ from harness.taskfile import load_task
 from harness.types import Task
 from tests.conftest import REPOSITORY
 
+pytestmark = pytest.mark.slow  # starts prepare.py again and again
+
 EXAMPLE = REPOSITORY / "examples" / "sara"
 CASE = "Ann earned $10 in 2017.\tSection 9(a) applies to Ann for the year 2017.\tEntailment\n"
 SHARED_CASES = 25

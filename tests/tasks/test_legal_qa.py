@@ -16,6 +16,8 @@ from harness.taskfile import load_task
 from harness.types import Task
 from harness_tasks.legal_qa import build
 
+pytestmark = pytest.mark.slow  # builds the whole task from its sources
+
 FOLDER = Path(build.__file__).parent
 WORDING_OVERLAP = 0.3
 OPENING_SHARE = 0.02

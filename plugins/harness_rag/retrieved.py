@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from harness.plugin import Document, HarnessError, Passage
@@ -58,11 +59,29 @@ def open_retrieved(folder: Path) -> Retrieved:
     return Retrieved(open_hits(folder), [Span(**row) for row in _read(folder / PASSAGES).to_pylist()])
 
 
+class _Found(Mapping[str, tuple[list[int], list[float]]]):
+    """Rankings by text, each made into lists when it is asked for: as lists a million of them take a gigabyte."""
+
+    def __init__(self, hits: pa.Table) -> None:
+        self._rows = {text: row for row, text in enumerate(hits.column("question").to_pylist())}
+        lists = [hits.column(name).combine_chunks() for name in ("passages", "scores")]
+        self._numbers, self._scores = (np.from_dlpack(column.flatten()) for column in lists)
+        self._ends = np.cumsum(np.from_dlpack(lists[0].value_lengths()), dtype=np.int64)
+
+    def __getitem__(self, text: str) -> tuple[list[int], list[float]]:
+        row = self._rows[text]
+        kept = slice(self._ends[row - 1] if row else 0, self._ends[row])
+        return self._numbers[kept].tolist(), self._scores[kept].tolist()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
 def open_hits(folder: Path) -> Hits:
-    hits = _read(folder / HITS)
-    columns = [hits.column(name).to_pylist() for name in ("question", "passages", "scores")]
-    found = {text: (numbers, scores) for text, numbers, scores in zip(*columns, strict=True)}
-    return Hits(found, json.loads((folder / META).read_text(encoding="utf-8")))
+    return Hits(_Found(_read(folder / HITS)), json.loads((folder / META).read_text(encoding="utf-8")))
 
 
 def _read(file: Path) -> pa.Table:

@@ -59,7 +59,7 @@ def _retrieve(
     encoder = None if retriever == "bm25" else Encoder(settings["encoder"])
     counts = encoder.usage if encoder else _nothing_read
     with phase("index", counts):
-        search = searcher(retriever, encoder, texts)
+        search = searcher(retriever, encoder, texts, asked)
     with phase("retrieve", counts):
         began = time.perf_counter()
         _write_hits(folder / HITS, asked, lambda chunk: search(chunk, kept))

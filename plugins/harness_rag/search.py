@@ -13,6 +13,8 @@ from harness.models import describe, located
 from harness.plugin import ModelError, Usage
 
 CHUNK = 10_000
+TOLD, SEED = 256, 11
+"""How many questions an index of many passages is told of, and the order in which it takes the passages."""
 FUSED_DEPTH = 50
 FUSION = 60
 """The constant of reciprocal rank fusion (Cormack, Clarke & Büttcher 2009, SIGIR, "Reciprocal rank fusion ...")."""
@@ -59,19 +61,26 @@ class Encoder:
 class Dense:
     """Inner product of unit vectors, in an index chosen by size."""
 
-    def __init__(self, encoder: Encoder, passages: Sequence[str]) -> None:
-        from harness_rag.index import build, kind_for
+    def __init__(self, encoder: Encoder, passages: Sequence[str], asked: Sequence[str]) -> None:
+        from harness_rag.index import FLAT_PASSAGES, build
 
-        self._encoder, self.kind = encoder, kind_for(len(passages))
-        self._index = build(self._embedded(passages), len(passages), encoder.card.hidden)
+        self._encoder = encoder
+        self._order: np.ndarray | None = None
+        told = None
+        if len(passages) > FLAT_PASSAGES:
+            random = np.random.default_rng(SEED)
+            self._order = random.permutation(len(passages))
+            told = encoder([asked[place] for place in random.permutation(len(asked))[:TOLD]])
+        self._index, self.kind = build(self._embedded(passages), len(passages), encoder.card.hidden, told)
 
     def _embedded(self, passages: Sequence[str]) -> Iterator[np.ndarray]:
+        order = range(len(passages)) if self._order is None else self._order
         for start in range(0, len(passages), CHUNK):
-            yield self._encoder(passages[start : start + CHUNK])
+            yield self._encoder([passages[number] for number in order[start : start + CHUNK]])
 
     def __call__(self, texts: Sequence[str], k: int) -> Ranked:
         scores, numbers = self._index.search(self._encoder(texts), min(k, self._index.ntotal))
-        return scores, numbers
+        return scores, numbers if self._order is None else np.where(numbers < 0, -1, self._order[numbers])
 
 
 class Lexical:
@@ -117,10 +126,10 @@ class Hybrid:
         return scores, numbers
 
 
-def searcher(retriever: str, encoder: Encoder | None, passages: Sequence[str]) -> Search:
-    """`dense`, `bm25` or `hybrid`; the encoder may be absent only for `bm25`."""
+def searcher(retriever: str, encoder: Encoder | None, passages: Sequence[str], asked: Sequence[str]) -> Search:
+    """`dense`, `bm25` or `hybrid`, for questions like those in `asked`; the encoder may be absent only for `bm25`."""
     if retriever == "bm25":
         return Lexical(passages)
     assert encoder is not None
-    dense = Dense(encoder, passages)
+    dense = Dense(encoder, passages, asked)
     return dense if retriever == "dense" else Hybrid(dense, Lexical(passages))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -45,19 +46,25 @@ def test_an_empty_document_has_no_passage() -> None:
 
 @pytest.mark.torch
 def test_the_index_fits_the_number_of_passages(monkeypatch: pytest.MonkeyPatch) -> None:
-    faiss = pytest.importorskip("faiss")
+    pytest.importorskip("faiss")
     from harness_rag import index
 
     random = np.random.default_rng(0)
-    centres = random.normal(size=(60, 32))
-    vectors = centres[random.integers(60, size=6_000)] + 0.4 * random.normal(size=(6_000, 32))
-    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-    chunks = [vectors[start : start + 1_000] for start in range(0, 6_000, 1_000)]
-    asked = vectors[:200]
-    flat = index.build(chunks, 6_000, 32)
-    assert isinstance(flat, faiss.IndexFlat)
+    directions = 1 / np.sqrt(np.arange(1, 97))  # few directions hold most of what differs, as with texts
+
+    def vectors(count: int, near: np.ndarray | float = 0.0) -> np.ndarray:
+        drawn = near + random.normal(size=(count, 96)) * directions / 3
+        return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True), dtype=np.float32)
+
+    topics = vectors(300)
+    passages = vectors(6_000, topics[random.integers(300, size=6_000)])
+    told, asked = vectors(100, passages[:100]), vectors(200, passages[-200:])
+    chunks = [passages[start : start + 1_000] for start in range(0, 6_000, 1_000)]
+    flat, kind = index.build(chunks, 6_000, 96)
+    assert kind == "Flat"
     monkeypatch.setattr(index, "FLAT_PASSAGES", 5_000)
-    listed = index.build(chunks, 6_000, 32)
+    listed, kind = index.build(chunks, 6_000, 96, told)
+    assert re.fullmatch(r"IVF309,PQ24x4fs,Refine\(SQ6\), \d+ lists read: \d\d\.\d% of the 10 nearest found", kind)
     assert listed.ntotal == flat.ntotal == 6_000
     (_, exact), (_, near) = flat.search(asked, 10), listed.search(asked, 10)
     recall = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(exact, near, strict=True)])

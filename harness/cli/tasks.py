@@ -12,11 +12,13 @@ import click
 from harness.cli.inventory import json_option, show
 from harness.find import task_path
 from harness.registry import load_registry
-from harness.types import Kind
 
 if TYPE_CHECKING:
     from harness.quality import Finding
     from harness.types import QuestionSet
+
+SHOWN = 3
+"""Ids of each finding in the table; `--json` has more."""
 
 
 @click.group()
@@ -47,10 +49,10 @@ def check(name: str, data: Path | None, no_encoder: bool, as_json: bool) -> None
 
     registry = load_registry()
     found = load_task(task_path(registry, name), data)
-    embed = None if no_encoder or found.kind is not Kind.CHOICE else encoder(registry)
-    if embed is not None:
-        click.echo("embedding choices and documents", err=True)
-    findings = look(found, embed)
+    known = None if no_encoder else encoder(registry)
+    if known is not None:
+        click.echo("embedding questions, choices and documents", err=True)
+    findings = look(found, known.embed, known.most_tokens) if known is not None else look(found)
     splits = {"train": found.train, "validation": found.validation, **found.question_sets}
     sizes = [_size(split, rows) for split, rows in splits.items() if rows is not None]
     if as_json:
@@ -72,6 +74,6 @@ def _size(split: str, rows: QuestionSet) -> dict[str, object]:
 
 
 def _row(finding: Finding) -> dict[str, object]:
-    examples = f" ({'; '.join(finding.examples)})" if finding.examples else ""
-    told = f"{finding.told}{examples}"
+    examples = "; ".join(finding.examples[:SHOWN]) + ("; ..." if len(finding.examples) > SHOWN else "")
+    told = f"{finding.told} ({examples})" if examples else finding.told
     return {"severity": finding.severity, "check": finding.check, "where": finding.where, "found": told}

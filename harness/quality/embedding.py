@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,14 @@ LIMIT_S = 600.0
 FILE = "vectors.npy"
 
 
-def encoder(registry: Registry) -> Embed | None:
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    embed: Embed
+    most_tokens: int | None
+    """What it reads of a text at most, where its configuration says so."""
+
+
+def encoder(registry: Registry) -> Encoder | None:
     """The default encoder of the first backend that has one here; None if none has."""
     for backend in registry.backends:
         try:
@@ -31,7 +38,7 @@ def encoder(registry: Registry) -> Embed | None:
         except HarnessError:
             continue
         if card.pooling is not None and "embed" in backend.offers(card):
-            return _embedder(backend, card)
+            return Encoder(_embedder(backend, card), card.positions)
     return None
 
 

@@ -126,7 +126,7 @@ def test_leaks_and_contradictions_are_named(write: Callable[..., list[Finding]])
 
     found = {finding.check: finding for finding in write(test=leak, train=lengthen)}
     exact = found["duplicates, trained on and tested"]
-    assert (exact.severity, exact.told) == (Severity.SERIOUS, "1 pairs")
+    assert (exact.severity, exact.told) == (Severity.SERIOUS, "1 pair")
     assert exact.examples == ("train-0-0 = test-0-0",)
     assert found["near-duplicates, trained on and tested"].examples == ("train-0-5 = test-0-1",)
     assert found["same question, other answer"].severity is Severity.FINE
@@ -138,4 +138,4 @@ def test_the_same_question_with_another_answer_is_serious(write: Callable[..., l
 
     found = {finding.check: finding for finding in write(train=contradict)}
     assert found["same question, other answer"].examples == ("train-0-0 = again",)
-    assert found["duplicates on one side"].severity is Severity.NOTICE
+    assert found["duplicates in a set"].severity is Severity.FINE

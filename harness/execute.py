@@ -18,6 +18,7 @@ from harness.leases import Leases
 from harness.meter import total
 from harness.plan import Plan, PlannedCell
 from harness.processes import LocalProcesses
+from harness.quality import serious_at_once
 from harness.snapshot import artifact_folder, environment, kept_adaptation, save_snapshot, stored_answers
 from harness.store import Store
 from harness.types import Status, Usage
@@ -88,6 +89,7 @@ class _Execution:
         return {
             "task": {"name": self.plan.task.name, "fingerprint": self.plan.task.fingerprint},
             "environment": environment(),
+            "findings": [asdict(found) for found in serious_at_once(self.plan.task)],
             "seeds": list(request.seeds),
             "cells": [
                 {

@@ -56,6 +56,7 @@ def build_report(store: Store, registry: Registry, run: str | None = None, margi
             "created": record.created,
             "task": body["task"],
             "environment": body["environment"],
+            "findings": body.get("findings", []),  # runs of before have none
             "sets": {name: len(task[name]) for name in ("test", *task.extra_tests)},
         },
         "cells": cells,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import unknown
@@ -13,7 +14,8 @@ from harness.taskfile.columns import DOCUMENT, absent, listed
 from harness.taskfile.faults import refuse
 from harness.taskfile.files import Table
 from harness.taskfile.header import contradictions, read_header
-from harness.taskfile.rows import Labels, Placed, PlacedRows, RowReader, held_out, question_set
+from harness.taskfile.rows import Blank, BlankQuestion, Labels, Placed, PlacedRows, RowReader, held_out, question_set
+from harness.taskfile.schema import TaskFile
 from harness.taskfile.sources import read_sets
 from harness.types import Document, Kind, Task
 
@@ -23,21 +25,39 @@ def load_task(path: Path, data: Path | None = None) -> Task:
     return _Loader(path, data).load()
 
 
+@dataclass(frozen=True, slots=True)
+class SetRows:
+    """One question set as its file has it."""
+
+    rows: PlacedRows
+    blank: list[Blank]
+    """Rows that ask nothing, which are no rows of a task."""
+
+
+def read_rows(path: Path, data: Path | None = None) -> tuple[TaskFile, Mapping[str, SetRows]]:
+    """The rows of every set with their places; any fault but a blank question raises `TaskFileError`."""
+    loader = _Loader(path, data, {})
+    placed = loader.placed()
+    return loader.spec, {name: SetRows(rows, (loader.blank or {}).get(name, [])) for name, rows in placed.items()}
+
+
 class _Loader:
-    def __init__(self, path: Path, data: Path | None) -> None:
+    def __init__(self, path: Path, data: Path | None, blank: dict[str, list[Blank]] | None = None) -> None:
+        """Given `blank`, blank questions are collected there and are no faults."""
         self.header = read_header(path)
         self.spec = self.header.spec
         self.beside, self.data = path.parent, data
         self.faults: list[str] = []
+        self.blank = blank
 
-    def load(self) -> Task:
+    def placed(self) -> dict[str, PlacedRows]:
         for where, fault in contradictions(self.spec):
             self.faults.append(f"{self.header.place(*where)}: {fault}")
         self.header, tables = read_sets(self.header, self.beside, self.data, self.faults)
         spec = self.spec = self.header.spec
-        documents, known = self._documents(tables.pop("documents", None))
+        self.documents, known = self._documents(tables.pop("documents", None))
         unreadable = absent(self.header, tables, self.faults)
-        labels = self._labels(tables, unreadable)
+        self.labels = labels = self._labels(tables, unreadable)
         placed = {
             name: self._rows(name, table, RowReader(spec, labels, known, name))
             for name, table in tables.items()
@@ -45,7 +65,11 @@ class _Loader:
         }
         self.faults += faults_across(spec, placed)
         refuse(self.faults)
+        return placed
 
+    def load(self) -> Task:
+        placed = self.placed()
+        spec, documents, labels = self.spec, self.documents, self.labels
         rows = {name: found.rows for name, found in placed.items()}
         if "train" in placed and "validation" not in placed:
             rows["train"], validation = held_out(placed["train"])
@@ -135,5 +159,10 @@ class _Loader:
         for number, record in enumerate(table.records, 1):
             try:
                 yield reader.read(record, f"{name}-{number}")
+            except BlankQuestion as fault:
+                if self.blank is None:
+                    self.faults.append(f"{record.place}: {fault}")
+                else:
+                    self.blank.setdefault(name, []).append(reader.blank(record, f"{name}-{number}"))
             except RowFault as fault:
                 self.faults.append(f"{record.place}: {fault}")

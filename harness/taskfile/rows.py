@@ -36,6 +36,20 @@ class Placed:
         return f"{self.source}{self.number}"
 
 
+class BlankQuestion(RowFault):
+    """A row that asks nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """What is known of a row that asks nothing."""
+
+    id: str
+    number: int
+    together: str | None
+    twin: str | None
+
+
 class PlacedRows:
     """The rows of one set, packed where they are many, and by column what else is known of them."""
 
@@ -88,7 +102,7 @@ class RowReader:
             if column not in values:
                 raise RowFault(f"column {shown(column)} is missing; the row has {listed([*values])}")
         columns = [fields.question] if isinstance(fields.question, str) else fields.question
-        content = tuple(Text(_text(values, column)) for column in columns)
+        content = tuple(Text(_text(values, column, BlankQuestion)) for column in columns)
         choices, gold = self._choices(record)
         name = _text(values, fields.id) if fields.id else default_id
         cluster = _text(values, fields.cluster) if fields.cluster else name
@@ -103,6 +117,11 @@ class RowReader:
         together = _scalar(values, fields.together) if fields.together else None
         row = Row(Question(name, content, choices), gold, cluster, groups, evidence, twin)
         return Placed(row, record.source, record.number, together, self._disjoint(values))
+
+    def blank(self, record: Record, default_id: str) -> Blank:
+        fields, twins = self.spec.fields, self.spec.bias.twins if self.set_name == "twins" else None
+        name, together, twin = (_known(record.values, column) for column in (fields.id, fields.together, twins))
+        return Blank(name or default_id, record.number, together, twin)
 
     def _choices(self, record: Record) -> tuple[tuple[str, ...], int]:
         fields = self.spec.fields
@@ -129,12 +148,12 @@ class RowReader:
         return found
 
 
-def _text(values: Mapping[str, Any], column: str) -> str:
+def _text(values: Mapping[str, Any], column: str, blank: type[RowFault] = RowFault) -> str:
     value = values[column]
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise RowFault(f"{column} must be text, got {what(value)}")
     if not str(value).strip():
-        raise RowFault(f"{column} is empty")
+        raise blank(f"{column} is empty")
     return str(value)
 
 
@@ -148,6 +167,10 @@ def _scalar(values: Mapping[str, Any], column: str) -> str | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value) if str(value).strip() else None
+
+
+def _known(values: Mapping[str, Any], column: str | None) -> str | None:
+    return None if column is None else _scalar(values, column)
 
 
 def _strings(column: str, value: Any) -> tuple[str, ...]:

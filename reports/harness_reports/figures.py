@@ -89,6 +89,14 @@ def found(measurements: Mapping[str, Found], name: str) -> Found:
     return measurements.get(name, nothing)
 
 
+def findings(report: Mapping[str, Any]) -> list[str]:
+    """One line for each serious finding about the task: what a reader must know before the table."""
+    return [
+        f"serious: {found['check']}, {found['where']}: {found['told']} (see harness task check)"
+        for found in report["run"].get("findings", ())
+    ]
+
+
 def not_run(report: Mapping[str, Any]) -> list[str]:
     """One line per state, reason and set of arms that gave no row."""
     lines: dict[tuple[str, str], list[str]] = {}

@@ -5,7 +5,7 @@ from typing import Any
 
 from harness.safetext import markdown
 from harness_reports import differences
-from harness_reports.figures import footnotes, found, measured, not_run, ordered, percent
+from harness_reports.figures import findings, footnotes, found, measured, not_run, ordered, percent
 
 
 def render(report: Mapping[str, Any]) -> str:
@@ -15,6 +15,8 @@ def render(report: Mapping[str, Any]) -> str:
     tests = [(name, [percent(found(arm["tests"][name], "accuracy")) for arm in arms]) for name in names]
     columns = [("arm", [arm["arm"] for arm in arms]), accuracy, *tests, *others]
     lines = [f"# {markdown(run['task']['name'])}: run {markdown(run['id'])}", ""]
+    if serious := findings(report):
+        lines += [*(f"- {markdown(line)}" for line in serious), ""]
     lines += [_row([title for title, _ in columns]), "|" + "---|" * len(columns)]
     lines += [_row(cells) for cells in zip(*(cells for _, cells in columns), strict=True)]
     lines.append("")

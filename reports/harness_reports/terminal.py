@@ -13,7 +13,7 @@ from rich.text import Text
 
 from harness.safetext import one_line
 from harness_reports import differences
-from harness_reports.figures import footnotes, found, measured, not_run, ordered, short
+from harness_reports.figures import findings, footnotes, found, measured, not_run, ordered, short
 
 LEAST_WIDTH = 60
 GUTTER = 2
@@ -32,6 +32,8 @@ def render(report: Mapping[str, Any]) -> str:
     sizes = ", ".join(f"{name} {size}" for name, size in run["sets"].items())
     title = (run["task"]["name"], f"run {run['id']}", f"questions: {sizes}")
     console.print(Text("  ".join(map(one_line, title))))
+    for line in findings(report):
+        console.print(Text(one_line(line), style="bold red"))
     named = _naming(report)
     table, hidden = _table(report, width, named)
     console.print(table)

@@ -53,6 +53,7 @@ def check(name: str, data: Path | None, no_encoder: bool, fix: Path | None, as_j
     Every fault is told with file and line, exit 2; a finding is told with its figures, exit 0.
     """
     from harness.quality import check as look
+    from harness.quality import counted
     from harness.quality.embedding import encoder
     from harness.taskfile import load_task
 
@@ -77,7 +78,7 @@ def check(name: str, data: Path | None, no_encoder: bool, fix: Path | None, as_j
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return
     if dropped is not None:
-        click.echo(f"{fix} is a copy of the task without {len(dropped)} rows, which its dropped.jsonl names")
+        click.echo(f"{fix} is a copy of the task without {counted(len(dropped), 'row')}; its dropped.jsonl names them")
         show(_reasons(dropped), False)
         click.echo()
     show(sizes, False)

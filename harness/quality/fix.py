@@ -17,7 +17,7 @@ from pathlib import Path
 
 from harness.errors import TaskFileError, UsageError
 from harness.kinds import shown
-from harness.quality.findings import TRAINED
+from harness.quality.findings import TRAINED, counted
 from harness.quality.same import TWINS, identity
 from harness.quality.texts import is_empty
 from harness.quality.without import copy_without
@@ -78,7 +78,8 @@ def write_clean_copy(path: Path, data: Path | None, folder: Path) -> list[Droppe
         load_task(made / "task.toml")
         made.rename(folder)
     except TaskFileError as error:
-        raise UsageError(f"--fix: without the {len(dropped)} rows to drop the task would not load: {error}") from None
+        rows = counted(len(dropped), "row")
+        raise UsageError(f"--fix: without the {rows} to drop the task would not load: {error}") from None
     except OSError as error:
         raise UsageError(f"--fix {shown(str(folder))}: {error.strerror or error}") from None
     finally:

@@ -28,10 +28,16 @@ _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}\.[^\W\d_]{
 _PHONE = re.compile(r"(?<![\w.,-])(?:\+|\(?\d)(?:[\s()./-]?\d){6,16}(?!\w)")
 _REGIONS = ("US", "GB")
 """Whose numbers are taken without a country code, if they are grouped as they are printed there."""
-_CARD = re.compile(r"(?<![\w.-])(?:[3-6]\d{3}|2[2-7]\d\d)(?:[ -]?\d){9,15}(?![\w-])")
-"""The first digits of the large networks: 34 and 37, 36 and 38, 4, 51-55, 2221-2720, 6."""
+_CARD = re.compile(
+    r"(?<![\w.-])(?:4\d{3}|5[1-5]\d\d|6\d{3}|2[2-7]\d\d|3[4-8]\d\d)"
+    r"(?:\d{9,12}|\d{15}| \d{4} \d{4} \d{4}|-\d{4}-\d{4}-\d{4}| \d{6} \d{4,5}|-\d{6}-\d{4,5})(?![\w-])"
+)
+"""The first digits of the large networks, as one number or in the groups that are printed."""
 _IBAN = re.compile(r"\b[A-Z]{2}\d\d(?: ?[A-Z0-9]){11,30}\b")
-_IP = re.compile(r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[23][0-9A-Fa-f]{3}(?::[0-9A-Fa-f]{0,4}){2,7})(?![\w:]|\.\d)")
+_IP = re.compile(
+    r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[23][0-9A-Fa-f]{3}(?::[0-9A-Fa-f]{0,4}){2,7})(?!\w|:[\w:]|\.\d)"
+)
+LEAST_OF_IP = 32
 _DIGIT = re.compile(r"\d")
 
 _IDENTITY = {
@@ -129,11 +135,11 @@ def _has_phone(text: str) -> bool:
 def _is_public(text: str) -> bool:
     """Whether it is an address that someone out in the world may have.
 
-    `4.1.2.10` is more often a section of a contract (21 of 4,829 texts of `cuad_clauses`): of four numbers one must be
-    100 or more, which (100/256)^4 = 2.3 % of all addresses are not.
+    `4.1.2.10` is more often a section of a contract (21 of 4,829 texts of `cuad_clauses`): one of the four numbers must
+    be above any section's, which one address in 4,000 is not.
     """
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
         return False
-    return address.is_global and (address.version == 6 or max(address.packed) >= 100)
+    return address.is_global and (address.version == 6 or max(address.packed) >= LEAST_OF_IP)

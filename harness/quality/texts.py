@@ -27,11 +27,12 @@ def findings(task: Task, most_tokens: int | None = None) -> Iterator[Finding]:
     for found in asked(task):
         for row in found.rows:
             text, name = row.question.text, Asked(found.name, row.question.id)
-            names.append(name)
-            lengths.append(len(text.strip()))
             if is_empty(text):
                 empty.append(name)
-            elif not any(map(str.isalpha, text)):
+                continue
+            names.append(name)
+            lengths.append(len(text.strip()))
+            if not any(map(str.isalpha, text)):
                 letterless.append(name)
             if most_tokens is not None and len(text.split()) > most_tokens:
                 cut.append(name)
@@ -51,7 +52,7 @@ def is_empty(text: str) -> bool:
 def _outliers(names: list[Asked], logs: npt.NDArray[np.float64]) -> Finding:
     import numpy as np
 
-    median = float(np.median(logs))
+    median = float(np.median(logs)) if names else 0.0
     scores = FAR * np.abs(logs - median) / max(_reach(logs, median), math.log(LEAST_FACTOR))
     order = [int(number) for number in np.argsort(-scores, kind="stable") if scores[number] > FAR]
     far = [names[number] for number in order]
@@ -66,6 +67,8 @@ def _reach(logs: npt.NDArray[np.float64], median: float) -> float:
     """How far from the median a log length may lie: by the median deviation, or by quartiles where half have none."""
     import numpy as np
 
+    if not len(logs):
+        return 0.0
     deviation = float(np.median(np.abs(logs - median))) / 0.6745
     if deviation == 0:
         low, high = np.percentile(logs, [25, 75])

@@ -75,6 +75,40 @@ def made(
         yield json.loads(json.dumps(finished.report, allow_nan=False))
 
 
+@pytest.fixture(scope="module")
+def leaky(made: Mapping[str, Any], workers: LocalProcesses, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of a run on a task one of whose test questions is trained on.
+
+    After `made`, which starts the workers where the stranger is.
+    """
+    folder = tmp_path_factory.mktemp("leaky")
+    tiny = tiny_task(folder)
+    tested = json.loads((folder / "test.jsonl").read_text().splitlines()[0])
+    with (folder / "train.jsonl").open("a") as train:
+        train.write(json.dumps({**tested, "id": "again"}) + "\n")
+    harness.run(tiny, strategies=["majority"], store=folder / "store", executor=workers)
+    return folder / "store"
+
+
+def test_serious_findings_about_the_task_stand_above_the_table(leaky: Path) -> None:
+    registry = load_registry()
+    store = Store(leaky)
+    report = build_report(store, registry)
+    store.close()
+    (finding,) = report["run"]["findings"]
+    assert (finding["check"], finding["severity"]) == ("duplicates, trained on and tested", "serious")
+    assert finding["examples"] == ["again = owls-4"]
+    line = "serious: duplicates, trained on and tested, test, train: 1 pair"
+    for name in ("table", "markdown"):
+        shown = registry.reporters.get(name).render(report)
+        assert line in shown, name
+        assert shown.index(line) < shown.index("accuracy")
+
+
+def test_a_run_of_a_clean_task_has_no_findings(made: Mapping[str, Any]) -> None:
+    assert made["run"]["findings"] == []
+
+
 def test_the_json_contract(made: Mapping[str, Any]) -> None:
     report = made
     assert report["schema"] == "harness.report/1"

@@ -74,7 +74,7 @@ def check(task: Task, embed: Embed | None = None, most_tokens: int | None = None
 
 
 def serious_at_once(task: Task) -> list[Finding]:
-    """What a run tells of its task: serious findings that need no model and some 20 microseconds a question."""
+    """What a run tells of its task: serious findings that need no model and well below 0.1 ms a question."""
     from harness.quality import balance, same
 
     places = balance.findings(task) if task.kind is Kind.CHOICE else ()

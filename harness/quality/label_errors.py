@@ -74,14 +74,18 @@ def _out_of_fold(places: list[tuple[str, Row]], labels: Ints) -> npt.NDArray[np.
     import numpy as np
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import SGDClassifier
-    from sklearn.model_selection import StratifiedGroupKFold
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     texts = [row.question.text for _, row in places]
     words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b", dtype=np.float32)
     vectors = words.fit_transform(texts)
     found = np.zeros((len(places), int(labels.max()) + 1))
-    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
-    for trained, held_out in folds.split(vectors, labels, _numbered([row.cluster for _, row in places])):
+    clusters = _numbered([row.cluster for _, row in places])
+    if int(clusters.max()) + 1 == len(places):  # nothing to keep together; grouping would take 0.5 ms a cluster
+        splits = StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(vectors, labels)
+    else:
+        splits = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0).split(vectors, labels, clusters)
+    for trained, held_out in splits:
         model = SGDClassifier(loss="log_loss", alpha=1e-5, random_state=0).fit(vectors[trained], labels[trained])
         scores = model.predict_proba(vectors[held_out])
         found[held_out[:, None], model.classes_] = scores

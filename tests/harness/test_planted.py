@@ -15,8 +15,8 @@ pytestmark = pytest.mark.slow  # scikit-learn, cleanlab, and thousands of questi
 Made = tuple[Planted, Mapping[str, Finding]]
 ROWS = 3_000
 RECALL = 0.95
-FALSE = 0.004
-"""Rows in one that may be told of a single check though nothing was planted in them; measured: 0.0011 at most."""
+FALSE = 0.002
+"""Share of rows that a check may name though nothing was planted in them; measured: 2 of 3,000, as payment cards."""
 NAMED = (
     "length outliers",
     "empty questions",
@@ -58,7 +58,10 @@ def test_planted_pairs_are_named_and_no_others(made: Made, name: str) -> None:
 
 
 def test_most_planted_label_errors_are_named(made: Made) -> None:
-    """Measured at 3,000 questions: recall 0.92 and precision 0.87. One in twelve is as likely as its right label."""
+    """Measured at 3,000 questions: recall 0.93 and 0.90, precision 0.90 and 0.87 (the two seeds).
+
+    Not 0.95 here: of each label as many rows are named as are estimated to be wrong: too few where words tell little.
+    """
     planted, found = made[0].ids["likely label errors"], made[1]["likely label errors"]
     hit = planted & {*found.examples}
     assert len(hit) >= 0.85 * len(planted)

@@ -182,6 +182,20 @@ def test_a_task_is_checked_with_figures(here: Callable[..., Ended], tiny: Path) 
     assert "chance" in table
 
 
+@pytest.mark.slow
+def test_a_task_is_fixed_in_a_copy(here: Callable[..., Ended], tiny: Path, tmp_path: Path) -> None:
+    tested = json.loads((tiny.parent / "test.jsonl").read_text().splitlines()[0])
+    with (tiny.parent / "train.jsonl").open("a") as train:
+        train.write(json.dumps({**tested, "id": "again"}) + "\n")
+    ended = here("task", "check", tiny, "--no-encoder", "--fix", tmp_path / "clean", "--json")
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads(ended.stdout)
+    assert [(row["id"], row["reason"]) for row in found["dropped"]] == [("again", "is tested")]
+    assert "duplicates, trained on and tested" in {each["check"] for each in found["findings"] if not each["count"]}
+    again = here("task", "check", tiny, "--no-encoder", "--fix", tmp_path / "clean")
+    assert (again.returncode, again.stderr.count("\n")) == (2, 1)
+
+
 def test_help_imports_nothing_heavy() -> None:
     heavy = ("numpy", "pandas", "rich", "pydantic", "pyarrow")
     look = f"import sys, harness.cli; print([name for name in {heavy} if name in sys.modules])"

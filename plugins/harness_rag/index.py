@@ -23,7 +23,7 @@ SCORED_AGAIN = 50
 """So many times as many are scored again."""
 RECALL = 0.97
 """Share of the nearest that must be found on the questions that the index is told of."""
-PROBES, MORE, MOST, WORTH = 8, 1.5, 0.25, 0.003
+PROBES, MORE, MOST = 8, 1.5, 0.25
 """How many lists are tried first; so many times more until that is so, more find no more, or a share of all is read."""
 
 
@@ -80,6 +80,6 @@ def _choose_probes(index: faiss.Index, lists: faiss.IndexIVF, asked: np.ndarray,
         lists.nprobe = int(probes)
         _, found = index.search(asked, DEPTH)
         recall = float(np.mean([np.isin(near, got).mean() for near, got in zip(exact, found, strict=True)]))
-        if recall >= RECALL or recall < before + WORTH or probes >= MOST * lists.nlist:
+        if recall >= RECALL or recall <= before or probes >= MOST * lists.nlist:
             return recall
         probes, before = probes * MORE, recall

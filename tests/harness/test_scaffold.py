@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -39,6 +39,15 @@ def test_the_documented_backend_is_what_the_command_writes() -> None:
     assert len([line for line in code if line.strip()]) < MOST_LINES
 
 
+@pytest.fixture
+def _forgotten() -> Iterator[None]:
+    """What was imported from a test's own folder is gone for the next one."""
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] == "wordbag"]:
+        del sys.modules[name]
+
+
+@pytest.mark.usefixtures("_forgotten")
 def test_the_documented_backend_passes_the_tests_that_it_inherits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -169,7 +169,7 @@ class Ragged(Sequence[npt.NDArray[np.float32]]):
     """Rows of unlike lengths, one after another in one array: [n] views of `flat`, each up to its end."""
 
     def __init__(self, flat: npt.NDArray[np.float32], lengths: npt.NDArray[np.int64]) -> None:
-        self._flat, self._lengths, self._ends = flat, lengths, np.cumsum(lengths)
+        self.flat, self.lengths, self._ends = flat, lengths, np.cumsum(lengths)
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -182,14 +182,14 @@ class Ragged(Sequence[npt.NDArray[np.float32]]):
         if isinstance(place, slice):
             return tuple(self[number] for number in range(*place.indices(len(self))))
         end = self._ends[place]
-        return self._flat[end - self._lengths[place] : end]
+        return self.flat[end - self.lengths[place] : end]
 
     def best(self) -> npt.NDArray[np.int64]:
         """Where each row is greatest, the first such place; as `argmax` of each."""
-        starts = self._ends - self._lengths
-        highest = np.repeat(np.maximum.reduceat(self._flat, starts), self._lengths)
-        place = np.arange(len(self._flat))
-        found: npt.NDArray[np.int64] = np.minimum.reduceat(np.where(self._flat == highest, place, len(place)), starts)
+        starts = self._ends - self.lengths
+        highest = np.repeat(np.maximum.reduceat(self.flat, starts), self.lengths)
+        place = np.arange(len(self.flat))
+        found: npt.NDArray[np.int64] = np.minimum.reduceat(np.where(self.flat == highest, place, len(place)), starts)
         return found - starts
 
 
@@ -198,6 +198,13 @@ def chosen(scores: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.int64]:
     if isinstance(scores, Ragged) and len(scores):
         return scores.best()
     return np.array([row.argmax() for row in scores], dtype=np.int64)
+
+
+def flattened(scores: Sequence[npt.NDArray[np.float32]]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Scores of all choices, one question after another, and how many choices each question has: [n]."""
+    if isinstance(scores, Ragged):
+        return scores.flat, scores.lengths
+    return np.concatenate([*scores, np.empty(0, np.float32)]), np.array([len(row) for row in scores], dtype=np.int64)
 
 
 def decode_answers(parts: Sequence[bytes]) -> Answers:

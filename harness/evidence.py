@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from harness.codec import chosen, column, decode_answers, decode_rows
+from harness.codec import chosen, column, decode_answers, decode_rows, flattened
 from harness.errors import StoreError
 from harness.keys import answers_key
 from harness.store import Record, Store
@@ -28,6 +28,7 @@ class TaskEvidence:
         self.labels: tuple[str, ...] = tuple(body["labels"])
         self.groups: tuple[str, ...] = tuple(body["groups"])
         self.extra_tests: tuple[str, ...] = tuple(body["tests"])
+        self.positive: str | None = body.get("positive")
         self.primary: str = body["primary"]
 
     def __contains__(self, name: str) -> bool:
@@ -131,6 +132,16 @@ class Evidence:
         import numpy as np
 
         return np.asarray(self.chosen == self.gold, dtype=np.float64)
+
+    def scores(self, cell: CellEvidence) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+        """Scores of all choices, one question after another, and how many choices each question has: [n]."""
+        import numpy as np
+
+        flat, lengths = flattened(cell.answers[self.set_name].scores)
+        if self.group is None:
+            return flat, lengths
+        kept = np.isin(np.arange(len(lengths)), self.kept)
+        return flat[np.repeat(kept, lengths)], lengths[kept]
 
     def passages(self, cell: CellEvidence) -> Sequence[tuple[str, ...]]:
         found = cell.answers[self.set_name].passages

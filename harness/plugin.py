@@ -28,6 +28,7 @@ from harness.contracts import (
 from harness.errors import HarnessError, ModelError, PluginError
 from harness.later import later
 from harness.types import (
+    NOT_PROBABILITIES,
     AllWeights,
     Answers,
     Artifact,
@@ -52,6 +53,7 @@ hookimpl = pluggy.HookimplMarker("harness")
 __all__ = [
     "API_VERSION",
     "AUTO",
+    "NOT_PROBABILITIES",
     "AllWeights",
     "Answerer",
     "Answers",

@@ -46,12 +46,14 @@ def save_snapshot(plan: Plan, store: Store) -> Snapshot:
         "kind": task.kind,
         "labels": list(task.labels),
         "groups": list(task.groups),
+        "positive": task.positive,
         "primary": task.primary,
         "tests": list(task.extra_tests),
         "sets": sets,
         "documents": documents,
     }
-    if store.latest("task", task.fingerprint) is None:
+    known = store.latest("task", task.fingerprint)
+    if known is None or known.body.get("positive") != task.positive:  # it was not always kept
         store.append("task", task.fingerprint, "", body)
     return Snapshot(sets, documents)
 

@@ -132,6 +132,23 @@ def mean_interval(values: Floats, clusters: Clusters) -> tuple[float, float]:
     return interval(resampled(copies, lambda weights: ratio(weights @ sums, weights @ sizes)))
 
 
+def bounded(clusters: Clusters) -> tuple[Ints, Clusters, float]:
+    """For statistics to which `kinds` gives nothing, since hardly two clusters hold the same values: at most
+    `MANY_CLUSTERS` of them, drawn at random.
+
+    Returns the positions of their rows, these clusters, and √(drawn / all), by which deviations from the value that
+    they have themselves are to be multiplied (m out of n bootstrap: Bickel, Götze & van Zwet 1997, Statistica Sinica
+    7, 1-31).
+    """
+    if clusters.count <= MANY_CLUSTERS:
+        return np.arange(len(clusters.codes)), clusters, 1.0
+    drawn = np.random.default_rng(SEED).permutation(clusters.count)[:MANY_CLUSTERS]
+    numbers = np.full(clusters.count, -1)
+    numbers[drawn] = np.arange(len(drawn))
+    (kept,) = np.nonzero(numbers[clusters.codes] >= 0)
+    return kept, Clusters(numbers[clusters.codes[kept]], len(drawn)), (len(drawn) / clusters.count) ** 0.5
+
+
 def ratio(above: Floats, below: Floats) -> Floats:
     """above / below, nan where a resample holds no row."""
     with np.errstate(divide="ignore", invalid="ignore"):

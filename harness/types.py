@@ -123,6 +123,8 @@ class Task:
     documents_fingerprint: str
     groups: tuple[str, ...]
     fingerprint: str
+    positive: str | None = None
+    """The label that is a favourable outcome for the person asked about."""
 
     @property
     def question_sets(self) -> Mapping[str, QuestionSet]:
@@ -197,12 +199,17 @@ class TuneLog:
     steps: int
 
 
+NOT_PROBABILITIES = "not_probabilities"
+"""Under this name the log of a cell says why softmax of its scores means nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answers:
     """Scores over the choices of each question, in the order asked.
 
     `scores[i]` has one float32 per choice of question i: log-probabilities up to a constant, so softmax
     gives the backend's probabilities and argmax its answer. `passages[i]` names the documents read, best first.
+    A step whose scores only rank says so: `context.record(NOT_PROBABILITIES, why)`.
     """
 
     scores: Sequence[Scores]

@@ -99,6 +99,7 @@ class _Loader:
                     "documents": documents_fingerprint,
                 }
             ),
+            positive=spec.bias.positive,
         )
 
     def _documents(self, table: Table | None) -> tuple[tuple[Document, ...], frozenset[str] | None]:

@@ -14,7 +14,8 @@ from harness.evidence import CellEvidence, Evidence, TaskEvidence
 from harness.types import Answers, Arm, ModelCard, Question, QuestionSet, Row, Text, Usage
 
 LABELS = ("night", "morning", "dusk")
-CLUSTERS, WORDINGS = 6, 12
+CLUSTERS, WORDINGS = 6, 30
+"""So many that every share compared between groups has rows enough."""
 SETS = ("test", "unseen_facts", "twins", "train_sample", "validation_sample")
 PHASES = ("load", "adapt", "save", "latency", *(f"predict {name}" for name in SETS))
 PRICE = Price("aws", "us-east-1", "g4dn.xlarge (NVIDIA T4)", "hour", 0.5, "2020-01-01", "https://example.org")
@@ -26,7 +27,7 @@ class GivenTask:
     def __init__(self, sets: Mapping[str, Sequence[Row]], groups: Sequence[str] = ("gender",)) -> None:
         self._sets = {name: QuestionSet(name, tuple(rows), name) for name, rows in sets.items()}
         self.labels, self.groups, self.primary, self.kind = LABELS, tuple(groups), "accuracy", "classification"
-        self.extra_tests = ("unseen_facts",)
+        self.extra_tests, self.positive = ("unseen_facts",), "morning"
 
     def __contains__(self, name: str) -> bool:
         return name in self._sets

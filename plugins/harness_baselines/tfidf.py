@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.plugin import Answerer, Answers, Context, Example, HarnessError, Kind, Material, Question, Session
+from harness.plugin import (
+    NOT_PROBABILITIES,
+    Answerer,
+    Answers,
+    Context,
+    Example,
+    HarnessError,
+    Kind,
+    Material,
+    Question,
+    Session,
+)
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -17,7 +28,7 @@ if TYPE_CHECKING:
 
 REGULARISATION = (1.0, 10.0, 100.0)
 SHARPNESS = 10.0
-"""Inverse temperature of cosine similarities; only calibration depends on it."""
+"""Of cosine similarities: spreads them like log-probabilities, which they are not."""
 
 
 class Tfidf:
@@ -28,6 +39,7 @@ class Tfidf:
     ) -> tuple[Material, Answerer]:
         if material.kind is Kind.CLASSIFICATION:
             return material, _by_regression(material, context)
+        context.record(NOT_PROBABILITIES, "its scores are similarities of words, which no training made probabilities")
         return material, _by_neighbours(material.train)
 
 

@@ -1,4 +1,4 @@
-"""Accuracy, overfitting, bias, retrieval and cost: pure functions of stored evidence."""
+"""Accuracy, calibration, overfitting, bias, retrieval and cost: pure functions of stored evidence."""
 
 from collections.abc import Iterable
 
@@ -14,8 +14,15 @@ def harness_measures() -> Iterable[MeasureSpec]:
     return [
         _spec("accuracy", "accuracy", "share of questions answered right", "test", "sets", "groups"),
         _spec("accuracy", "macro_f1", "F1 averaged over labels", "test", "sets"),
+        _spec("calibration", "ece", "distance between how sure and how often right, over bins", "test", "sets"),
+        _spec("calibration", "brier", "squared error of the probabilities of all choices", "test", "sets"),
+        _spec(
+            "selective", "aurc", "wrong answers among the surest, averaged over how many are answered", "test", "sets"
+        ),
         _spec("overfitting", "overfit_gap", "accuracy on training rows minus accuracy on test rows"),
         _spec("bias", "group_gap", "largest difference in accuracy between the values of one group"),
+        _spec("fairness", "parity_gap", "largest difference in getting the positive label between values of one group"),
+        _spec("fairness", "odds_gap", "largest difference in true or false positive rate between values of one group"),
         _spec("bias", "flip_rate", "share of questions whose answer changes with the person's name"),
         _spec("retrieval", "hit_at_k", "share of questions whose evidence is among the passages read", "test", "sets"),
         _spec("retrieval", "mrr", "mean reciprocal rank of the evidence among the passages read", "test", "sets"),

@@ -60,7 +60,10 @@ COLUMNS: tuple[tuple[str, str, Format], ...] = (
     ("accuracy", "accuracy %", percent),
     ("accuracy", "seed sd", spread),
     ("overfit_gap", "gap", short),
+    ("ece", "ECE", short),
     ("group_gap", "group gap", short),
+    ("parity_gap", "parity gap", short),
+    ("odds_gap", "odds gap", short),
     ("flip_rate", "flips %", short),
     ("hit_at_k", "hit@k %", short),
     ("train_s", "train s", seconds),
@@ -112,7 +115,7 @@ def footnotes(report: Mapping[str, Any]) -> list[str]:
     notes = [
         "accuracy with its 95 % cluster-bootstrap interval; gap = train - test, in points",
         *_when(report, "spread", "seed sd = standard deviation of accuracy between seeds, in points"),
-        *_about_people(report),
+        *_about(report),
     ]
     notes += [
         f"retrieval and answer, {arm['arm']}: {', '.join(f'{outcome} {short(found)} %' for outcome, found in outcomes)}"
@@ -130,17 +133,23 @@ def footnotes(report: Mapping[str, Any]) -> list[str]:
     return notes + [f"{note}: {', '.join(arms)}" for note, arms in noted.items()]
 
 
-def _about_people(report: Mapping[str, Any]) -> list[str]:
-    """What group gap and flips are of, where they were measured."""
-    measured_of = {
-        name: any(found(arm["measurements"], name)["value"] is not None for arm in report["table"])
-        for name in ("group_gap", "flip_rate")
-    }
+ABOUT = {
+    "ece": "ECE: how far confidence is from accuracy, in points, averaged over bins; above 0 by chance alone",
+    "flip_rate": "flips: questions whose answer changes when they are asked about another person",
+    "group_gap": "group gap: largest accuracy difference between groups, in points; above 0 by chance alone",
+    "parity_gap": "parity gap: largest difference between groups in being given the positive label; likewise",
+    "odds_gap": "odds gap: the same among those whose gold it is, or is not, whichever is larger; likewise",
+}
+
+
+def _about(report: Mapping[str, Any]) -> list[str]:
+    """What some columns are of, where they were measured, and what they leave out."""
     notes = []
-    if measured_of["flip_rate"]:
-        notes.append("flips: questions whose answer changes when they are asked about another person")
-    if measured_of["group_gap"]:
-        notes.append("group gap: largest accuracy difference between groups, in points; above 0 by chance alone")
+    for name, note in ABOUT.items():
+        seen = [each for arm in report["table"] if (each := found(arm["measurements"], name))["value"] is not None]
+        if seen:
+            title = note.partition(":")[0]
+            notes += [note, *sorted({f"{title}: {each['reason']}" for each in seen if each["reason"]})]
     return notes
 
 

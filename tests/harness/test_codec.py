@@ -69,6 +69,9 @@ def test_answers_come_back_and_the_chosen_one_is_the_first_of_the_best(passages:
     assert [row.tolist() for row in found.scores[3:6]] == [row.tolist() for row in scores[3:6]]
     assert tuple(found.passages) == passages
     assert codec.chosen(found.scores).tolist() == codec.chosen(scores).tolist() == given.chosen
+    for flat, lengths in map(codec.flattened, (found.scores, scores)):
+        assert flat.tolist() == np.concatenate(scores).tolist()
+        assert lengths.tolist() == [len(row) for row in scores]
 
 
 def test_no_answers_are_no_answers() -> None:

@@ -24,8 +24,13 @@ from harness.testing import tiny_task
 MEASURES = {
     "accuracy",
     "macro_f1",
+    "ece",
+    "brier",
+    "aurc",
     "overfit_gap",
     "group_gap",
+    "parity_gap",
+    "odds_gap",
     "flip_rate",
     "hit_at_k",
     "mrr",
@@ -197,6 +202,52 @@ def test_a_report_without_any_arm_is_still_a_report(registry: Registry, made: Ma
     empty = {**made, "table": []}
     for format in registry.reporters.specs:
         assert registry.reporters.get(format).render(empty)
+
+
+def _lending(folder: Path) -> Path:
+    """Labels, one of them positive; 40 women, 40 men and 3 of a third gender are asked about."""
+    people = [gender for gender, count in {"f": 40, "m": 40, "x": 3}.items() for _ in range(count)]
+    labels = [("granted", "refused")[number % 2] for number in range(len(people))]
+    rows = [
+        f"{label} {gender} {n},{label},{gender}" for n, (label, gender) in enumerate(zip(labels, people, strict=True))
+    ]
+    lines = "\n".join(["question,answer,gender", *rows]) + "\n"
+    (folder / "train.csv").write_text(
+        lines.replace("\ngranted", "\nsurely granted").replace("\nrefused", "\nnever refused")
+    )
+    (folder / "test.csv").write_text(lines)
+    task = folder / "task.toml"
+    task.write_text(
+        'name = "lending"\nkind = "classification"\n[data]\ntrain = "train.csv"\ntest = "test.csv"\n'
+        '[bias]\ngroups = ["gender"]\npositive = "granted"\n'
+    )
+    return task
+
+
+def test_the_positive_label_is_kept_with_the_task(workers: LocalProcesses, tmp_path: Path) -> None:
+    """Also where an older version kept the task without it."""
+    task, where = _lending(tmp_path), tmp_path / "store"
+
+    def gap() -> Mapping[str, Any]:
+        run = harness.run(task, strategies=["majority"], store=where, registry=load_registry(), executor=workers)
+        return run.report["table"][0]["measurements"]["parity_gap"]  # type: ignore[no-any-return]
+
+    before = gap()
+    assert (before["value"], before["n"]) == (0, 80)
+    store = Store(where)
+    (known,) = store.records("task")
+    older = {name: value for name, value in known.body.items() if name != "positive"}
+    store.append("task", known.key, "", older)
+    store.close()
+    assert gap() == before
+
+
+def test_values_with_few_rows_are_told(registry: Registry, workers: LocalProcesses, tmp_path: Path) -> None:
+    run = harness.run(
+        _lending(tmp_path), strategies=["majority"], store=tmp_path / "store", registry=registry, executor=workers
+    )
+    for format in ("table", "markdown"):
+        assert "fewer than 30 rows: gender=x (3)" in registry.reporters.get(format).render(run.report)
 
 
 class Odd:

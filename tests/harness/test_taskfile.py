@@ -389,7 +389,8 @@ def test_the_positive_label_is_one_of_them(tmp_path: Path) -> None:
     make(tmp_path, LABELS + '[bias]\npositive = "yess"\n', train_csv=TRAIN, test_csv=TRAIN)
     assert faults(tmp_path) == ["task.toml:7: bias.positive: unknown label 'yess'; did you mean 'yes'?"]
     change(tmp_path, ("yess", "yes"))
-    assert load_task(tmp_path / "task.toml").labels == ("no", "yes")
+    found = load_task(tmp_path / "task.toml")
+    assert (found.labels, found.positive) == (("no", "yes"), "yes")
     make(tmp_path, LABELS + '[fields]\nchoices = "c"\n')
     assert faults(tmp_path) == [
         "task.toml:7: fields.choices: kind 'classification' has labels, not choices; leave it out"

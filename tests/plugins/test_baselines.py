@@ -9,7 +9,7 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.testing import FakeSession
-from harness.types import Answers, Example, Kind, Material, Question, Text
+from harness.types import NOT_PROBABILITIES, Answers, Example, Kind, Material, Question, Text
 from harness_baselines.majority import Majority
 from harness_baselines.probe import Linear, Probe
 from harness_baselines.tfidf import Tfidf, spread
@@ -66,7 +66,9 @@ def test_tfidf_remembers_which_question_had_which_answer() -> None:
         return Example(Question(text, (Text(text),), ("six years", "two weeks")), target, text)
 
     train = (example("time to sue on a contract", 0), example("time to return an online purchase", 1))
-    _, answer = Tfidf().apply(None, Material(Kind.CHOICE, (), train, (), ()), refuse, GivenContext())
+    context = GivenContext()
+    _, answer = Tfidf().apply(None, Material(Kind.CHOICE, (), train, (), ()), refuse, context)
+    assert "similarities" in context.recorded[NOT_PROBABILITIES]
     assert answer([example("may an online purchase be returned", 0).question]).chosen == [1]
 
 

@@ -7,20 +7,22 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
 
 import harness_measures
 from harness import stats
-from harness.evidence import CellEvidence, Evidence, TaskEvidence
+from harness.evidence import CellEvidence, Evidence
 from harness.plugin import Price
-from harness.types import Answers, Arm, Basis, Measurement, ModelCard, Question, QuestionSet, Row, Usage
+from harness.types import Basis, Measurement, Row, Usage
+from tests.support.given import LABELS, SPECS, T4, finished, made, measured, row, same, unknown
 
-SPECS = {spec.name: spec for spec in harness_measures.harness_measures()}
 OUTCOMES = ("hit_right", "hit_wrong", "miss_right", "miss_wrong")
-OF_ANSWERS = ("accuracy", "macro_f1", "overfit_gap", "group_gap", "flip_rate", "hit_at_k", "mrr", *OUTCOMES)
+OF_BELIEFS = ("ece", "brier", "aurc")
+OF_PEOPLE = ("group_gap", "parity_gap", "odds_gap", "flip_rate")
+OF_ANSWERS = ("accuracy", "macro_f1", *OF_BELIEFS, "overfit_gap", *OF_PEOPLE, "hit_at_k", "mrr", *OUTCOMES)
 OF_COST = (
     "train_s",
     "predict_s",
@@ -31,79 +33,7 @@ OF_COST = (
     "gpu_hours",
     "train_usd",
 )
-LABELS = ("A", "B", "C")
-MODEL = ModelCard("tiny", "encoder", "r1", "/nowhere", 1, 1, 1, 1)
 FLOPS_PER_HOUR = 65e12 * 0.3 * 3600
-T4 = Price("aws", "us-east-1", "g4dn.xlarge (NVIDIA T4)", "hour", 0.5, "2019-09-20", "https://example.org")
-
-Chosen = Mapping[str, Sequence[int]]
-Read = Mapping[str, Sequence[Sequence[str]]]
-
-
-class GivenTask:
-    """What measures read of a task, without a store."""
-
-    def __init__(self, sets: Mapping[str, Sequence[Row]], labels: Sequence[str], groups: Sequence[str]) -> None:
-        self._sets = {name: QuestionSet(name, tuple(rows), name) for name, rows in sets.items()}
-        self.labels, self.groups = tuple(labels), tuple(groups)
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._sets
-
-    def __getitem__(self, name: str) -> QuestionSet:
-        return self._sets[name]
-
-
-def row(
-    cluster: str = "a", gold: int = 0, evidence: tuple[str, ...] = (), twin: str | None = None, **groups: str
-) -> Row:
-    return Row(Question("q", (), LABELS), gold, cluster, groups, evidence, twin)
-
-
-def answers(chosen: Sequence[int], read: Sequence[Sequence[str]] = ()) -> Answers:
-    scores = np.eye(len(LABELS), dtype=np.float32)
-    return Answers(tuple(scores[number] for number in chosen), tuple(tuple(passages) for passages in read))
-
-
-def finished(
-    chosen: Chosen | None = None,
-    read: Read | None = None,
-    usage: Mapping[str, Usage] | None = None,
-    log: Mapping[str, Any] | None = None,
-    assets: Sequence[Mapping[str, Usage]] = (),
-) -> CellEvidence:
-    """One cell; `chosen` and `read` are by question set."""
-    found = {name: answers(numbers, (read or {}).get(name, ())) for name, numbers in (chosen or {}).items()}
-    return CellEvidence("key", 0, usage or {"total": Usage()}, log or {}, tuple(assets), False, found)
-
-
-def made(
-    sets: Mapping[str, Sequence[Row]],
-    *cells: CellEvidence,
-    labels: Sequence[str] = (),
-    groups: Sequence[str] = (),
-    prices: Sequence[Price] = (T4,),
-    model: ModelCard | None = MODEL,
-) -> Evidence:
-    task = cast(TaskEvidence, GivenTask(sets, labels, groups))
-    return Evidence(Arm("full", "fake", None, {}), task, cells, model, "cpu", True, prices=tuple(prices))
-
-
-def measured(name: str, evidence: Evidence) -> Measurement:
-    """Through the hook, as a report takes it."""
-    return SPECS[name].compute(evidence)
-
-
-def same(found: Measurement, value: float, low: float, high: float, n: int) -> None:
-    assert (found.value, found.low, found.high) == pytest.approx((value, low, high))
-    assert (found.n, found.basis, found.reason) == (n, Basis.MEASURED, None)
-
-
-def unknown(found: Measurement, why: str) -> None:
-    """Never 0, never a part of a sum, and no interval around nothing."""
-    assert (found.value, found.low, found.high, found.spread) == (None, None, None, None)
-    assert found.reason is not None
-    assert why in found.reason
 
 
 # -- intervals ---------------------------------------------------------------------------------------------
@@ -688,7 +618,7 @@ def large(*seeds: int, shuffled: bool = False) -> Evidence:
     """Something for every measure: clusters of unequal size, groups, twins, passages, three labels."""
     chance, order = np.random.default_rng(6), random.Random(7)
     sets: dict[str, list[Row]] = {name: [] for name in ("test", "twins", "train_sample")}
-    for (name, rows), number in itertools.product(sets.items(), range(40)):
+    for (name, rows), number in itertools.product(sets.items(), range(60)):
         for _ in range(int(chance.integers(1, 4))):
             gold, twin = int(chance.integers(3)), f"{name} {len(rows)}"
             members = "fm" if name == "twins" else "f"
@@ -706,7 +636,7 @@ def large(*seeds: int, shuffled: bool = False) -> Evidence:
             places = order.sample(range(len(rows)), len(rows))
             for found in (sets, *(part for cell in cells for part in cell)):
                 found[name] = [found[name][place] for place in places]
-    return made(sets, *(finished(*cell) for cell in cells), labels=LABELS, groups=["gender"])
+    return made(sets, *(finished(*cell) for cell in cells), labels=LABELS, groups=["gender"], positive="A")
 
 
 @pytest.mark.parametrize("name", OF_ANSWERS)
@@ -745,7 +675,7 @@ def test_the_same_cells_twice_cost_the_same(name: str) -> None:
 
 def test_every_measure_is_tested_here_and_taken_where_its_page_says() -> None:
     assert set(SPECS) == {*OF_ANSWERS, *OF_COST}
-    everywhere = {"accuracy", "macro_f1", "hit_at_k", "mrr"}
+    everywhere = {"accuracy", "macro_f1", *OF_BELIEFS, "hit_at_k", "mrr"}
     assert all("test" in spec.scopes for spec in SPECS.values())
     assert {name for name, spec in SPECS.items() if "sets" in spec.scopes} == everywhere
     assert {name for name, spec in SPECS.items() if "groups" in spec.scopes} == {"accuracy"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +15,8 @@ LEAST_GROUP = 30
 """A share of fewer rows than this is too uncertain to be compared."""
 NAMED = 5
 """Values too small that a reason names; of the others it tells how many."""
+LONGEST = 60
+"""Characters of a name in a reason: names come from a task's files, and may be of any length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,13 @@ def widest_gap(asked: Evidence, shares: Sequence[Share]) -> Measurement:
         values = [groups.get(group) for groups in found]
         places = {value: place for place, value in enumerate(sorted(set(values) - {None}))}
         member = np.array([places.get(value, -1) for value in values])
-        sizes = np.array([[share.of[member == place].sum() for share in shares] for place in places.values()])
-        least = dict(zip(places, sizes.min(axis=1).astype(int).tolist(), strict=True))
-        small |= {f"{group}={value}": rows for value, rows in least.items() if rows < LEAST_GROUP}
-        large = [places[value] for value, rows in least.items() if rows >= LEAST_GROUP]
+        large = []
+        for value, place in places.items():
+            rows = min(int(share.of[member == place].sum()) for share in shares)
+            if rows < LEAST_GROUP:
+                small[f"{group}={value}"] = rows
+            else:
+                large.append(place)
         if len(large) > 1:
             gaps.append(_Gap(shares, clusters, np.where(np.isin(member, large), member, -1), large))
     if not gaps:
@@ -83,6 +87,6 @@ class _Gap:
 
 def _named(small: dict[str, int]) -> str:
     """Each value that is too small with its rows, smallest first."""
-    ordered = Counter(small).most_common()[::-1]
+    ordered = sorted(small.items(), key=lambda named: (named[1], named[0]))
     more = f" and {len(ordered) - NAMED} more" if len(ordered) > NAMED else ""
-    return ", ".join(f"{value} ({rows})" for value, rows in ordered[:NAMED]) + more
+    return ", ".join(f"{value:.{LONGEST}} ({rows})" for value, rows in ordered[:NAMED]) + more

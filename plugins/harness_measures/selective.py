@@ -25,7 +25,9 @@ def aurc(evidence: Evidence) -> Measurement:
         return not_measured("no rows", "%", "lower")
     sure, wrong = beliefs(evidence).odds, 1 - evidence.correct
     levels = [np.unique(-each, return_inverse=True)[1] for each in sure]
-    exact = [_area(np.bincount(own), np.bincount(own, each)) for own, each in zip(levels, wrong, strict=True)]
+    exact = [
+        _area(np.bincount(own).astype(float), np.bincount(own, each)) for own, each in zip(levels, wrong, strict=True)
+    ]
     low, high = _interval(evidence, sure, wrong, float(np.mean(exact)))
     return Measurement(
         value=float(100 * np.mean(exact)),

@@ -14,8 +14,9 @@ test: $(STAMP)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/pytest
-	$(VENV)/bin/pytest -n 0 -m "torch or realdata or chaos or slow"
-	$(VENV)/bin/pytest -n 0 -m keras
+	$(VENV)/bin/pytest -m "(torch or realdata or slow) and not chaos"
+	$(VENV)/bin/pytest -n 0 -m chaos
+	$(VENV)/bin/pytest -m keras
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy

@@ -142,6 +142,7 @@ def test_csv_cells_that_span_lines_go_whole(tmp_path: Path) -> None:
         assert [tuple(cells) for cells in csv.reader(file)] == [("id", "question", "answer"), rows[0], rows[2]]
 
 
+@pytest.mark.slow
 def test_parquet_rows_go_and_types_stay(tmp_path: Path) -> None:
     import pyarrow as pa
     from pyarrow import parquet

@@ -95,6 +95,7 @@ def leaky(made: Mapping[str, Any], workers: LocalProcesses, tmp_path_factory: py
     return folder / "store"
 
 
+@pytest.mark.slow
 def test_serious_findings_about_the_task_stand_above_the_table(leaky: Path) -> None:
     registry = load_registry()
     store = Store(leaky)
@@ -224,6 +225,7 @@ def _lending(folder: Path) -> Path:
     return task
 
 
+@pytest.mark.slow
 def test_the_positive_label_is_kept_with_the_task(workers: LocalProcesses, tmp_path: Path) -> None:
     """Also where an older version kept the task without it."""
     task, where = _lending(tmp_path), tmp_path / "store"
@@ -242,6 +244,7 @@ def test_the_positive_label_is_kept_with_the_task(workers: LocalProcesses, tmp_p
     assert gap() == before
 
 
+@pytest.mark.slow
 def test_values_with_few_rows_are_told(registry: Registry, workers: LocalProcesses, tmp_path: Path) -> None:
     run = harness.run(
         _lending(tmp_path), strategies=["majority"], store=tmp_path / "store", registry=registry, executor=workers

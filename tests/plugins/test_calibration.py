@@ -106,6 +106,7 @@ def test_bins_hold_equally_many_as_a_plain_loop_counts_them() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 4])
+@pytest.mark.slow
 def test_a_calibrated_arm_has_little_error_and_an_overconfident_one_the_planted(size: int) -> None:
     calibrated, over = (measured("ece", world(4_000, planted, size=size)) for planted in (0, 0.15))
     assert (calibrated.value, calibrated.low) == (pytest.approx(0, abs=3), 0)

@@ -10,7 +10,7 @@ from harness.types import Measurement, not_measured
 from harness_measures.beliefs import beliefs, equal_mass
 
 LEVELS = 100
-"""Levels of confidence that resampling tells apart; the value itself tells all."""
+"""The most levels of confidence that resampling tells apart; the value itself tells all."""
 
 
 def aurc(evidence: Evidence) -> Measurement:
@@ -43,11 +43,11 @@ def aurc(evidence: Evidence) -> Measurement:
 def _interval(evidence: Evidence, sure: Floats, wrong: Floats, value: float) -> tuple[float, float]:
     (clusters,) = encode(evidence.column("cluster"))
     kept, some, shrink = bounded(clusters)
-    tables = []
+    tables, levels = [], min(LEVELS, len(kept))
     for each, missed in zip(sure[:, kept], wrong[:, kept], strict=True):
-        place, size = some.codes * LEVELS + equal_mass(-each, LEVELS), some.count * LEVELS
+        place, size = some.codes * levels + equal_mass(-each, levels), some.count * levels
         rows, errors = np.bincount(place, minlength=size), np.bincount(place, missed, size)
-        tables.append((rows.reshape(some.count, LEVELS).astype(float), errors.reshape(some.count, LEVELS)))
+        tables.append((rows.reshape(some.count, levels).astype(float), errors.reshape(some.count, levels)))
 
     def area(weights: Floats) -> Floats:
         found: Floats = np.mean([_area(weights @ rows, weights @ errors) for rows, errors in tables], axis=0)

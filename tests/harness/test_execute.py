@@ -101,6 +101,7 @@ def test_training_beats_the_floor_and_the_unadapted_model(run: Runs, tmp_path: P
     assert {cell["status"] for cell in report["cells"]} == {"done"}
 
 
+@pytest.mark.slow
 def test_two_runs_in_two_stores_agree(run: Runs, tmp_path: Path) -> None:
     first, _ = run(tmp_path / "a")
     second, _ = run(tmp_path / "b", jobs=2)
@@ -160,6 +161,7 @@ def test_a_framework_that_hangs_on_import_is_a_timeout(run: Runs, tmp_path: Path
     }
 
 
+@pytest.mark.slow
 def test_a_framework_that_breaks_on_import_breaks_only_what_needs_it(run: Runs, tmp_path: Path) -> None:
     report, _ = run(tmp_path / "store", "base", backends=["cracked"], executor=None)
     assert report["cells"][0]["status"] == "done", "the fake backend does not need what it preloads"
@@ -245,6 +247,7 @@ def test_without_keep_a_new_set_means_training_again(run: Runs, tiny: Path, tmp_
     assert heard.epochs() > 0
 
 
+@pytest.mark.slow
 def test_keeping_what_was_not_kept_makes_it_again(run: Runs, tmp_path: Path) -> None:
     store = tmp_path / "store"
     run(store, "base", "full")
@@ -285,6 +288,7 @@ def test_a_damaged_kept_adaptation_is_not_asked(run: Runs, tiny: Path, tmp_path:
     assert heard.epochs() > 0
 
 
+@pytest.mark.slow
 def test_keep_best_leaves_one(run: Runs, tmp_path: Path) -> None:
     store = tmp_path / "store"
     report, _ = run(store, "base", "slow", "full", keep="best")
@@ -294,6 +298,7 @@ def test_keep_best_leaves_one(run: Runs, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [lambda found: found[:-20], lambda found: bytes([found[0] ^ 1]) + found[1:]])
+@pytest.mark.slow
 def test_damaged_parts_are_never_believed_and_made_again(
     run: Runs, tmp_path: Path, damage: Callable[[bytes], bytes]
 ) -> None:

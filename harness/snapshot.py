@@ -53,7 +53,7 @@ def save_snapshot(plan: Plan, store: Store) -> Snapshot:
         "documents": documents,
     }
     known = store.latest("task", task.fingerprint)
-    if known is None or known.body.get("positive") != task.positive:  # which the fingerprint of the data does not cover
+    if known is None or known.body.get("positive") != task.positive:  # a store from before it was kept
         store.append("task", task.fingerprint, "", body)
     return Snapshot(sets, documents)
 

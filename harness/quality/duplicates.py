@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.keys import digest
-from harness.quality.findings import TRAINED, Asked, Finding, Severity, asked, of_pairs
+from harness.quality.findings import TRAINED, Asked, Finding, Place, Severity, asked, of_pairs
 from harness.quality.same import spelt, words
-from harness.types import Kind, Row, Task
+from harness.types import Kind, Task
 
 NEAR = 0.8
 """Jaccard similarity of word trigrams at which two questions are nearly the same."""
@@ -21,17 +21,15 @@ def findings(task: Task) -> Iterator[Finding]:
     near = [*_near(everything)]
     if task.kind is Kind.CHOICE:
         near += _other_choices(everything)
-    leaks = [pair for pair in near if (pair[0].set_name in TRAINED) != (pair[1].set_name in TRAINED)]
-    within = [pair for pair in near if (pair[0].set_name in TRAINED) == (pair[1].set_name in TRAINED)]
+    leaks, within = list[tuple[Asked, Asked]](), list[tuple[Asked, Asked]]()
+    for one, other in near:
+        one_side = (one.set_name in TRAINED) == (other.set_name in TRAINED)
+        (within if one_side else leaks).append((one, other))
     yield of_pairs("near-duplicates, trained on and tested", Severity.SERIOUS, leaks)
     yield of_pairs("near-duplicates on one side", Severity.NOTICE, within)
 
 
-def _asked(place: tuple[str, Row]) -> Asked:
-    return Asked(place[0], place[1].question.id)
-
-
-def _near(everything: Sequence[tuple[str, Row]]) -> Iterator[tuple[Asked, Asked]]:
+def _near(everything: Sequence[Place]) -> Iterator[tuple[Asked, Asked]]:
     """Pairs above `NEAR`, found by MinHash and verified (Broder 1997, "On the resemblance and containment ...")."""
     from datasketch import MinHash, MinHashLSH
 
@@ -44,7 +42,7 @@ def _near(everything: Sequence[tuple[str, Row]]) -> Iterator[tuple[Asked, Asked]
         for other in index.query(hashed):
             one, two = shingles[number], shingles[other]
             if len(one & two) >= NEAR * len(one | two) and texts[number] != texts[other]:
-                yield _asked(everything[other]), _asked(everything[number])
+                yield Asked.at(everything[other]), Asked.at(everything[number])
         key = digest(sorted(shingles[number]))
         if key not in seen:
             index.insert(number, hashed)
@@ -55,11 +53,11 @@ def _shingles(words: Sequence[str]) -> set[str]:
     return {" ".join(words[at : at + 3]) for at in range(max(1, len(words) - 2))}
 
 
-def _other_choices(everything: Sequence[tuple[str, Row]]) -> Iterator[tuple[Asked, Asked]]:
+def _other_choices(everything: Sequence[Place]) -> Iterator[tuple[Asked, Asked]]:
     """The same words and the same answer beside other wrong choices: each later one with the first."""
-    first: dict[tuple[str, str], tuple[str, Row]] = {}
+    first: dict[tuple[str, str], Place] = {}
     for place in everything:
         question = place[1].question
         earlier = first.setdefault((spelt(place[1]), question.choices[place[1].gold].casefold()), place)
         if sorted(earlier[1].question.choices) != sorted(question.choices):
-            yield _asked(earlier), _asked(place)
+            yield Asked.at(earlier), Asked.at(place)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from harness.types import Kind, QuestionSet, Task
+from harness.types import Kind, QuestionSet, Row, Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,6 +43,10 @@ class Finding:
     """Questions, pairs or groups that show it; 0 where the figure is no count."""
 
 
+Place = tuple[str, Row]
+"""The name of a set, and a row of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a finding may know of a question."""
@@ -50,6 +54,10 @@ class Asked:
     set_name: str
     id: str
     answer: str = ""
+
+    @classmethod
+    def at(cls, place: Place) -> Asked:
+        return cls(place[0], place[1].question.id)
 
 
 Pairs = Sequence[tuple[Asked, Asked]]
@@ -91,6 +99,12 @@ def asked(task: Task) -> Iterator[QuestionSet]:
     for found in (task.train, task.validation, task.test, *task.extra_tests.values()):
         if found is not None:
             yield found
+
+
+def asked_with_twins(task: Task) -> Iterator[QuestionSet]:
+    yield from asked(task)
+    if task.twins is not None:
+        yield task.twins
 
 
 def of_rows(check: str, severity: Severity, rows: Sequence[Asked], told: str) -> Finding:

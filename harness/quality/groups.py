@@ -7,11 +7,8 @@ from collections.abc import Iterator
 
 from harness.codec import column
 from harness.quality.findings import Finding, Severity, counted
+from harness.stats import LEAST_GROUP
 from harness.types import Task
-
-FEWEST = 30
-"""Questions of a group value. At 30, accuracy has a 95 % interval of some 36 points, if it is 50 %
-(1.96 · sqrt(0.25 / 30) to each side)."""
 
 
 def findings(task: Task) -> Iterator[Finding]:
@@ -19,9 +16,9 @@ def findings(task: Task) -> Iterator[Finding]:
     found = task.twins if task.twins is not None else task.test
     for group in task.groups:
         sizes = Counter(groups[group] for groups in column(found.rows, "groups") if group in groups)
-        small = sorted((size, value) for value, size in sizes.items() if size < FEWEST)
+        small = sorted((size, value) for value, size in sizes.items() if size < LEAST_GROUP)
         told = f"the smallest of {counted(len(sizes), 'value')} has {counted(min(sizes.values()), 'question')}"
         if small:
-            told = f"fewer than {FEWEST} questions: " + ", ".join(f"{value} {size}" for size, value in small)
+            told = f"fewer than {LEAST_GROUP} questions: " + ", ".join(f"{value} {size}" for size, value in small)
         severity = Severity.NOTICE if small else Severity.FINE
         yield Finding(f"size of groups, {group}", severity, found.name, told, (), len(small))

@@ -12,7 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from harness.quality.findings import Asked, Finding, Severity, asked, counted, of_rows
+from harness.quality.findings import Asked, Finding, Severity, asked_with_twins, counted, of_rows
 from harness.types import Kind, Task
 
 Detect = Callable[[str], bool]
@@ -76,8 +76,7 @@ def findings(task: Task) -> Iterator[Finding]:
 def _texts(task: Task) -> Iterator[tuple[str, str, str]]:
     """(set, id, all its text)"""
     own_choices = task.kind is Kind.CHOICE
-    sets = [*asked(task), *([task.twins] if task.twins is not None else [])]
-    for found in sets:
+    for found in asked_with_twins(task):
         for row in found.rows:
             choices: Sequence[str] = row.question.choices if own_choices else ()
             yield found.name, row.question.id, "\n".join((row.question.text, *choices))

@@ -9,7 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 
-from harness.quality.findings import TRAINED, Asked, Finding, Pairs, Severity, asked, of_pairs
+from harness.quality.findings import TRAINED, Asked, Finding, Pairs, Severity, asked_with_twins, of_pairs
 from harness.types import Kind, Row, Task
 
 TWINS = "twins"
@@ -57,7 +57,7 @@ def _repeated(task: Task) -> list[list[Asked]]:
     """The questions of every identity that occurs more than once, in the order of the sets."""
     import numpy as np
 
-    sets = [*asked(task), *([task.twins] if task.twins is not None else [])]
+    sets = [*asked_with_twins(task)]
     each = (hash(identity(task.kind, row)) for found in sets for row in found.rows)
     hashes = np.fromiter(each, dtype=np.int64)
     values, counts = np.unique(hashes, return_counts=True)

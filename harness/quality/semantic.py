@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from harness.quality.findings import Asked, Embed, Finding, Severity, asked, counted, of_pairs
+from harness.quality.findings import Asked, Embed, Finding, Place, Severity, asked, counted, of_pairs
 from harness.quality.same import spelt
-from harness.types import Row, Task
+from harness.types import Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,22 +26,18 @@ def finding(task: Task, embed: Embed) -> Finding:
 
     Compares all pairs: quadratic, but little beside what embedding costs.
     """
-    distinct: dict[str, tuple[str, Row]] = {}
+    distinct: dict[str, Place] = {}
     for found in asked(task):
         for row in found.rows:
             distinct.setdefault(spelt(row), (found.name, row))
     places = list(distinct.values())
     vectors = embed([row.question.text for _, row in places])
-    pairs = [(_asked(places[one]), _asked(places[other])) for one, other in _close(vectors, places)]
+    pairs = [(Asked.at(places[one]), Asked.at(places[other])) for one, other in _close(vectors, places)]
     told = f"{counted(len(pairs), 'pair')} of cosine {CLOSE} or more, in other words and of different clusters"
     return of_pairs("near-duplicates by meaning", Severity.NOTICE, pairs, told)
 
 
-def _asked(place: tuple[str, Row]) -> Asked:
-    return Asked(place[0], place[1].question.id)
-
-
-def _close(vectors: npt.NDArray[np.float32], places: Sequence[tuple[str, Row]]) -> Iterator[tuple[int, int]]:
+def _close(vectors: npt.NDArray[np.float32], places: Sequence[Place]) -> Iterator[tuple[int, int]]:
     """(earlier, later) by place; `vectors` are unit vectors, float32 [n, d]."""
     import numpy as np
 

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.evidence import Evidence
-from harness.stats import Clusters, Floats, Ints, encode, interval, ratio, resampled
+from harness.stats import LEAST_GROUP, Clusters, Floats, Ints, encode, interval, ratio, resampled
 from harness.types import Measurement, not_measured
 
-LEAST_GROUP = 30
-"""A share of fewer rows than this is too uncertain to be compared."""
 NAMED = 5
 """Values too small that a reason names; of the others it tells how many."""
 LONGEST = 60

@@ -91,7 +91,7 @@ class Remembers(Protocol):
     """A session that keeps what it computed for earlier questions."""
 
     def forget(self) -> None:
-        """Drop it: called before a set is asked and before latency is taken, so that what is timed is done."""
+        """Drop it: called before the test set is asked and before latency is taken, so that what is timed is done."""
         ...
 
 

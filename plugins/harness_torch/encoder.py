@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoTokenizer
 
-from harness.items import BATCH_TOKENS, Encoded, Ids, PairItem, pair_items
+from harness.items import Encoded, Ids, PairItem, pair_items
 from harness.plugin import Kind, Question
 from harness.session import Counter
-from harness.training import initial_head, length_batches
+from harness.training import initial_head
+from harness_torch.body import pooled
 from harness_torch.loading import load_body
-from harness_torch.padding import mean_pooled, padded
 
 
 class EncoderScorer(nn.Module):
@@ -56,26 +56,15 @@ class EncoderScorer(nn.Module):
         return found["input_ids"], found["token_type_ids"]
 
     def _pooled(self, texts: Sequence[Ids], types: Sequence[Ids], counter: Counter) -> Tensor:
-        """[n, d] in the order given, in batches of similar length."""
-        lengths = [len(ids) for ids in texts]
-        counter.count(lengths)
-        device = self.head.weight.device
-        parts, order = [], []
-        for rows in length_batches(lengths, BATCH_TOKENS):
-            inputs, mask, sizes = padded([texts[row] for row in rows], self.tokenizer.pad_token_id or 0, device)
-            arguments = {"input_ids": inputs, "attention_mask": mask}
-            if getattr(self.model.config, "type_vocab_size", 0) > 1:  # type: ignore[union-attr]
-                arguments["token_type_ids"] = padded([types[row] for row in rows], 0, device)[0]
-            parts.append(mean_pooled(self.model(**arguments).last_hidden_state, mask, sizes))
-            order += rows
-        return torch.cat(parts)[torch.tensor(order, device=device).argsort()]
+        pad = self.tokenizer.pad_token_id or 0
+        return pooled(self.model, texts, counter, pad=pad, pooling="mean", types=types)
 
     def logits(self, items: Sequence[PairItem], counter: Counter) -> Tensor:
-        pooled = self._pooled(
+        read = self._pooled(
             [ids for item in items for ids in item.texts], [ids for item in items for ids in item.types], counter
         )
-        with torch.autocast(pooled.device.type, enabled=False):
-            found: Tensor = self.head(pooled)
+        with torch.autocast(read.device.type, enabled=False):
+            found: Tensor = self.head(read)
         if self.kind is Kind.CLASSIFICATION:
             return found
         rows = found[:, 0].split([len(item.texts) for item in items])
@@ -84,8 +73,8 @@ class EncoderScorer(nn.Module):
     def embeddings(self, texts: Sequence[str], counter: Counter) -> np.ndarray:
         found = self.tokenizer(list(texts), truncation=True, max_length=self.max_tokens)["input_ids"]
         ids = [tuple(each) for each in found]
-        pooled = self._pooled(ids, [(0,) * len(each) for each in ids], counter)
-        vectors: np.ndarray = nn.functional.normalize(pooled, dim=-1).cpu().numpy()
+        read = self._pooled(ids, [(0,) * len(each) for each in ids], counter)
+        vectors: np.ndarray = nn.functional.normalize(read, dim=-1).cpu().numpy()
         return vectors
 
     def restore(self, weights: Mapping[str, Tensor], whole: bool = True) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import AutoModel, AutoModelForCausalLM
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
 from harness.plugin import ModelError
+from harness_torch.packing import ATTENTION, PACKED
 
 OPTIONS = {
     "dtype": torch.float32,
@@ -22,7 +23,9 @@ OPTIONS = {
 def load_body(where: Path) -> nn.Module:
     """The encoder without any head; models stay in evaluation mode, for recipes train without dropout."""
     try:
-        model: nn.Module = AutoModel.from_pretrained(where, **OPTIONS)
+        packed = AutoConfig.from_pretrained(where, trust_remote_code=False).model_type in PACKED
+        attention = {"attn_implementation": ATTENTION} if packed else {}
+        model: nn.Module = AutoModel.from_pretrained(where, **OPTIONS | attention)
     except (OSError, ValueError) as error:
         raise ModelError(f"{where} cannot be opened: {' '.join(str(error).split())[:200]}") from None
     if getattr(model, "pooler", None) is not None:

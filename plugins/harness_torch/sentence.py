@@ -11,13 +11,12 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoTokenizer
 
-from harness.items import BATCH_TOKENS, Ids, SentenceItem, places, sentence_items
+from harness.items import Ids, SentenceItem, places, sentence_items
 from harness.plugin import Kind, Question
 from harness.prompts import SCALE
 from harness.session import CachedSentences, Counter
-from harness.training import length_batches
+from harness_torch.body import pooled
 from harness_torch.loading import load_body
-from harness_torch.padding import mean_pooled, padded
 from harness_torch.session import TorchSession
 
 
@@ -58,25 +57,9 @@ class SentenceScorer(nn.Module):
         return sentence_items(questions, self.kind, self.tokens)
 
     def vectors(self, ids: Sequence[Ids], counter: Counter) -> Tensor:
-        """Unit-length vectors of token sequences, float32 [n, d], in batches of similar length."""
-        lengths = [len(each) for each in ids]
-        counter.count(lengths)
-        batches = length_batches(lengths, BATCH_TOKENS)
-        order = [row for rows in batches for row in rows]
-        shaped = [padded([ids[row] for row in rows], self.tokenizer.pad_token_id, self._device) for rows in batches]
-        # One look-up for all batches: its gradient is as large as the whole vocabulary.
-        looked_up = self.model.get_input_embeddings()(torch.cat([inputs.flatten() for inputs, _, _ in shaped]))
-        split = looked_up.split([inputs.numel() for inputs, _, _ in shaped])
-        parts = [
-            self._pooled(embedded.view(*inputs.shape, -1), mask, sizes)
-            for embedded, (inputs, mask, sizes) in zip(split, shaped, strict=True)
-        ]
-        return torch.cat(parts)[torch.tensor(order, device=self._device).argsort()]
-
-    def _pooled(self, embedded: Tensor, mask: Tensor, lengths: Tensor) -> Tensor:
-        states = self.model(inputs_embeds=embedded, attention_mask=mask).last_hidden_state
-        pooled = states[:, 0].float() if self.pooling == "cls" else mean_pooled(states, mask, lengths)
-        return nn.functional.normalize(pooled, dim=-1)
+        """Unit-length vectors of token sequences, float32 [n, d]."""
+        found = pooled(self.model, ids, counter, pad=self.tokenizer.pad_token_id, pooling=self.pooling)
+        return nn.functional.normalize(found, dim=-1)
 
     def logits(self, items: Sequence[SentenceItem], counter: Counter) -> Tensor:
         if self.kind is Kind.CLASSIFICATION:

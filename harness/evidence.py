@@ -81,9 +81,12 @@ class Evidence:
     set_name: str = "test"
     group: tuple[str, str] | None = None
     prices: tuple[Any, ...] = field(default=(), repr=False)
+    base: Evidence | None = field(default=None, repr=False)
+    """The same backend and model as they came; None where that was not run, or where this is it."""
 
     def focus(self, set_name: str, group: tuple[str, str] | None = None) -> Evidence:
-        return replace(self, set_name=set_name, group=group)
+        base = self.base and self.base.focus(set_name, group)
+        return replace(self, set_name=set_name, group=group, base=base)
 
     @property
     def answered(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from harness.codec import column
@@ -67,6 +67,16 @@ def build_report(store: Store, registry: Registry, run: str | None = None, margi
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Of a planned cell, in this run or before it."""
+
+    status: str
+    reason: str | None
+    usage: Mapping[str, Any]
+    reused: bool
+
+
 class _Builder:
     def __init__(self, store: Store, registry: Registry, run: str, body: Mapping[str, Any], task: TaskEvidence) -> None:
         self.store, self.registry, self.run, self.body, self.task = store, registry, run, body, task
@@ -76,32 +86,38 @@ class _Builder:
         """What `table` found to compare: arms that could be chosen, which controls could not."""
         ended = store.latest("ended", run)
         self.ended = ended.created if ended else math.inf
+        self.ends = {planned["key"]: self._read(planned) for planned in body["cells"]}
 
-    def cell(self, planned: Mapping[str, Any]) -> dict[str, Any]:
-        key, arm = planned["key"], Arm(**planned["arm"])
-        status, reason, usage = planned["status"], planned["reason"], {}
+    def _read(self, planned: Mapping[str, Any]) -> _End:
+        """How a planned cell ended; what it answered is kept in `evidence`."""
+        key, status, reason = planned["key"], planned["status"], planned["reason"]
         record = None if status == Status.SKIPPED else self._record(key)
-        if record is not None:
-            status, reason, usage = record.body["status"], record.body["reason"], record.body["usage"]
-        if record is not None and status == Status.DONE:
+        if record is None:
+            return _End(status, reason, {}, False)
+        status, reason = record.body["status"], record.body["reason"]
+        if status == Status.DONE:
             found = read_cell(self.store, record, planned["seed"], planned["assets"], self.task)
             if found is None:
                 status, reason = Status.PLANNED, "its stored answers are damaged; run the same command again"
             else:
                 self.evidence[key] = found
-        measurements: dict[str, Any] = {}
+        return _End(status, reason, record.body["usage"], record.run != self.run)
+
+    def cell(self, planned: Mapping[str, Any]) -> dict[str, Any]:
+        key = planned["key"]
+        end, measurements = self.ends[key], {}
         if key in self.evidence:
             alone = self._evidence(planned, [self.evidence[key]])
             measurements = self._measure(alone, self._measures("test"))
         return {
             "key": key,
-            "arm": arm.name,
+            "arm": Arm(**planned["arm"]).name,
             "seed": planned["seed"],
-            "status": status,
-            "reason": reason,
-            "reused": record is not None and record.run != self.run,
+            "status": end.status,
+            "reason": end.reason,
+            "reused": end.reused,
             "estimate": planned["estimate"],
-            "usage": usage,
+            "usage": end.usage,
             "measurements": measurements,
         }
 
@@ -163,15 +179,21 @@ class _Builder:
         return groups
 
     def _evidence(self, planned: Mapping[str, Any], cells: Sequence[CellEvidence]) -> Evidence:
+        own = Arm(**planned["arm"])
+        bases = [
+            each for each in self.body["cells"] if own.based_on(Arm(**each["arm"])) and each["key"] in self.evidence
+        ]
+        base = self._evidence(bases[0], [self.evidence[each["key"]] for each in bases]) if bases else None
         model = ModelCard(**planned["model"]) if planned["model"] else None
         return Evidence(
-            Arm(**planned["arm"]),
+            own,
             self.task,
             tuple(cells),
             model,
             planned["device"],
             planned["trained"],
             prices=self.prices,
+            base=base,
         )
 
     def _measures(self, scope: str) -> list[MeasureSpec]:
@@ -196,11 +218,11 @@ def sound(found: Any) -> Measurement:
     """A measurement of plain numbers; one that is not finite was not measured, and says so."""
     if not isinstance(found, Measurement):
         raise TypeError(f"it returned {type(found).__name__}, not a Measurement")
-    value, low, high, spread = map(_finite, (found.value, found.low, found.high, found.spread))
+    value, low, high, spread, p = map(_finite, (found.value, found.low, found.high, found.spread, found.p))
     if value is None:
         return not_measured(found.reason or "the result is no number", found.unit, found.better)
     n = None if found.n is None else int(found.n)
-    return replace(found, value=value, low=low, high=high, spread=spread, n=n)
+    return replace(found, value=value, low=low, high=high, spread=spread, n=n, p=p)
 
 
 def _finite(number: Any) -> float | None:

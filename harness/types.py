@@ -287,6 +287,8 @@ class Measurement:
     reason: str | None = None
     spread: float | None = None
     """Standard deviation between seeds, where several ran."""
+    p: float | None = None
+    """Of a test that the true value is 0, for values that are above 0 by chance alone, where there is such a test."""
 
 
 def not_measured(reason: str, unit: str = "", better: str | None = None) -> Measurement:
@@ -320,6 +322,10 @@ class Arm:
     def name(self) -> str:
         where = self.backend if self.model is None else f"{self.backend}:{self.model}"
         return f"{self.strategy}@{where}"
+
+    def based_on(self, other: Arm) -> bool:
+        """Whether `other` is the same model on the same backend, unadapted."""
+        return other.strategy == "base" != self.strategy and (other.backend, other.model) == (self.backend, self.model)
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ class _Family:
     def _base(self, a: int) -> int | None:
         own = self.arms[a].arm
         bases = [b for b, other in enumerate(self.arms) if other.arm.strategy == "base"]
-        same = [b for b in bases if (self.arms[b].arm.backend, self.arms[b].arm.model) == (own.backend, own.model)]
+        same = [b for b in bases if own.based_on(self.arms[b].arm)]
         return next(iter(same or bases), None)
 
     def _alike(self, a: int, b: int) -> bool:

@@ -49,7 +49,9 @@ def evidence() -> Evidence:
     cells = tuple(_cell(seed, sets) for seed in (0, 1))
     model = ModelCard("tiny", "encoder", "r1", "/nowhere", 1_000, 8, 1, 100)
     task = cast(TaskEvidence, GivenTask(sets))
-    return Evidence(Arm("full+reads", "fake", "tiny", {}), task, cells, model, "cpu", True, prices=(PRICE,))
+    base = Evidence(Arm("base", "fake", "tiny", {}), task, (_cell(2, sets),), model, "cpu", False, prices=(PRICE,))
+    arm = Arm("full+reads", "fake", "tiny", {})
+    return Evidence(arm, task, cells, model, "cpu", True, prices=(PRICE,), base=base)
 
 
 def _rows(name: str) -> list[Row]:
@@ -103,6 +105,7 @@ def lacking() -> dict[str, Evidence]:
         "all that was used": cells(usage={"total": Usage()}, assets=({},)),
         "the model": replace(whole, model=None),
         "prices": replace(whole, prices=()),
+        "its base": replace(whole, base=None),
         "passages": replace(whole, cells=tuple(map(_without_passages, whole.cells))),
         "anything but answers to the test set": _without(cells(usage={"total": Usage()}, assets=({},), log={}), "test"),
     }
@@ -139,4 +142,12 @@ def shuffled(seed: int = 0) -> Evidence:
         }
         return replace(cell, answers=answers)
 
-    return replace(whole, task=cast(TaskEvidence, task), cells=tuple(map(moved, whole.cells)))
+    def of(found: Evidence) -> Evidence:
+        return replace(
+            found,
+            task=cast(TaskEvidence, task),
+            cells=tuple(map(moved, found.cells)),
+            base=found.base and of(found.base),
+        )
+
+    return of(whole)

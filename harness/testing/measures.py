@@ -66,7 +66,7 @@ class MeasureKit:
     def _sound(self, given: Evidence) -> Measurement:
         found = self.spec.compute(given)
         assert isinstance(found, Measurement), f"it returned {type(found).__name__}, not a Measurement"
-        for name in ("value", "low", "high", "spread"):
+        for name in ("value", "low", "high", "spread", "p"):
             number = getattr(found, name)
             assert number is None or math.isfinite(number), f"{name} is {number}"
         if found.value is None:
@@ -75,5 +75,6 @@ class MeasureKit:
             assert found.high is None, "there is no interval around nothing"
         assert found.better in ("higher", "lower", None), f"better is {found.better!r}"
         assert found.basis in set(Basis), f"basis is {found.basis!r}"
+        assert found.p is None or 0 <= found.p <= 1, f"p is {found.p}"
         assert found.n is None or found.n > 0 or found.value is None, "a value of no rows"
         return found

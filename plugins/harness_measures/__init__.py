@@ -21,6 +21,7 @@ def harness_measures() -> Iterable[MeasureSpec]:
         ),
         _spec("overfitting", "overfit_gap", "accuracy on training rows minus accuracy on test rows"),
         _spec("bias", "group_gap", "largest difference in accuracy between the values of one group"),
+        _spec("bias", "bias_delta", "that difference minus the one of the same model unadapted"),
         _spec("fairness", "parity_gap", "largest difference in getting the positive label between values of one group"),
         _spec("fairness", "odds_gap", "largest difference in true or false positive rate between values of one group"),
         _spec("bias", "flip_rate", "share of questions whose answer changes with the person's name"),

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from harness.evidence import Evidence
-from harness.stats import LEAST_GROUP, Clusters, Floats, Ints, encode, interval, ratio, resampled
+from harness.stats import LEAST_GROUP, Floats, Ints, encode, interval, ratio, resampled
 from harness.types import Measurement, not_measured
+from harness_measures.shuffling import shuffled
 
 NAMED = 5
 """Values too small that a reason names; of the others it tells how many."""
+ROUNDING = 1e-9
 LONGEST = 60
 """Characters of a name in a reason: names come from a task's files, and may be of any length."""
 
@@ -34,53 +37,112 @@ def compared(evidence: Evidence) -> Evidence | None:
 def widest_gap(asked: Evidence, shares: Sequence[Share]) -> Measurement:
     """Highest minus lowest of a share between the values of one group, in points: of the shares and groups, the
     largest. Values that any share has fewer than `LEAST_GROUP` rows of are left out, and the reason says which.
+
+    A maximum is never negative, so its interval says nothing about 0; `p` does (see `shuffling`).
     """
-    (clusters,) = encode(asked.column("cluster"))
-    found = asked.column("groups")
-    gaps: list[_Gap] = []
-    small: dict[str, int] = {}
-    for group in asked.task.groups:
-        values = [groups.get(group) for groups in found]
-        places = {value: place for place, value in enumerate(sorted(set(values) - {None}))}
-        member = np.array([places.get(value, -1) for value in values])
-        large = []
-        for value, place in places.items():
-            rows = min(int(share.of[member == place].sum()) for share in shares)
+    gaps = Gaps(asked, shares)
+    if why := gaps.nothing:
+        return not_measured(why, "points", "lower")
+    observed = gaps.observed.max(axis=1)
+    widest = int(observed.argmax())
+    low, high = interval(gaps.draws()[:, widest].max(axis=-1))
+    return Measurement(
+        float(observed[widest]), low, high, gaps.rows[widest], "points", "lower", reason=gaps.left_out, p=gaps.p()
+    )
+
+
+class Gaps:
+    """Of every group and share: the difference between the highest and the lowest of the group's large values."""
+
+    def __init__(self, asked: Evidence, shares: Sequence[Share]) -> None:
+        self._shares = shares
+        self._clusters = encode(asked.column("cluster"))[0]
+        self._small: dict[str, int] = {}
+        self._members: list[Ints] = []
+        """Of each group: the number of every row's value, -1 for rows without one that is large: [n]."""
+        found = asked.column("groups")
+        for group in asked.task.groups:
+            member = self._large(group, [groups.get(group) for groups in found])
+            if member.max(initial=-1) > 0:
+                self._members.append(member)
+        self.rows = [int((member >= 0).sum()) for member in self._members]
+        if self._members:
+            self._sum()
+
+    def _large(self, group: str, values: Sequence[str | None]) -> Ints:
+        numbers, member = 0, np.full(len(values), -1)
+        for value in sorted({value for value in values if value is not None}):
+            of_value = np.array([each == value for each in values])
+            rows = min(int(share.of[of_value].sum()) for share in self._shares)
             if rows < LEAST_GROUP:
-                small[f"{group}={value}"] = rows
+                self._small[f"{group}={value}"] = rows
             else:
-                large.append(place)
-        if len(large) > 1:
-            gaps.append(_Gap(shares, clusters, np.where(np.isin(member, large), member, -1), large))
-    if not gaps:
-        too_few = f"fewer than {LEAST_GROUP} rows in all but one value of every group"
-        return not_measured(": ".join(filter(None, (too_few, _named(small)))), "points", "lower")
-    widest = max(gaps, key=lambda gap: gap.value)
-    low, high = interval(resampled(widest.copies, widest.of))
-    reason = f"left out, fewer than {LEAST_GROUP} rows: {_named(small)}" if small else None
-    return Measurement(widest.value, low, high, widest.rows, "points", "lower", reason=reason)
+                member[of_value] = numbers
+                numbers += 1
+        return member
 
-
-class _Gap:
-    """Of one group: the largest difference of any of the shares between the values at these places."""
-
-    def __init__(self, shares: Sequence[Share], clusters: Clusters, member: Ints, places: Sequence[int]) -> None:
-        columns = (column for share in shares for column in (share.above, share.of))
-        kept, kinds, self.copies = clusters.kinds(member, *columns)
-        masks = [(member[kept] == place).astype(float) for place in places]
+    def _sum(self) -> None:
+        """Per group, value and share: both of its sums in every kind of cluster."""
+        columns = [column for share in self._shares for column in (share.above, share.of)]
+        kept, kinds, self.copies = self._clusters.kinds(*self._members, *columns)
         self._sums = [
-            [(kinds.sums(share.above[kept] * mask), kinds.sums(share.of[kept] * mask)) for mask in masks]
-            for share in shares
+            [
+                [(kinds.sums(share.above[kept] * mask), kinds.sums(share.of[kept] * mask)) for share in self._shares]
+                for mask in (member[kept] == np.arange(member.max() + 1)[:, None]).astype(float)
+            ]
+            for member in self._members
         ]
-        self.rows = int((member >= 0).sum())
-        self.value = float(self.of(self.copies[None].astype(float))[0])
+        self.observed: Floats = self.of(self.copies[None].astype(float))[0]
+
+    @property
+    def nothing(self) -> str | None:
+        """Why there is no gap to measure."""
+        if self._members:
+            return None
+        too_few = f"fewer than {LEAST_GROUP} rows in all but one value of every group"
+        return ": ".join(filter(None, (too_few, _named(self._small))))
+
+    @property
+    def left_out(self) -> str | None:
+        return f"left out, fewer than {LEAST_GROUP} rows: {_named(self._small)}" if self._small else None
 
     def of(self, weights: Floats) -> Floats:
-        """In points. A resample without one of the values says nothing of their difference: nan, which `interval`
-        leaves out."""
-        rates = np.array([[ratio(weights @ above, weights @ of) for above, of in share] for share in self._sums])
-        found: Floats = 100 * (rates.max(axis=1) - rates.min(axis=1)).max(axis=0)
+        """In points: [b, kinds] -> [b, groups, shares]. A resample without one of the values says nothing of their
+        difference: nan, which `interval` leaves out."""
+        gaps = []
+        for values in self._sums:
+            rates = np.array([[ratio(weights @ above, weights @ of) for above, of in shares] for shares in values])
+            gaps.append(rates.max(axis=0) - rates.min(axis=0))
+        found: Floats = 100 * np.moveaxis(np.array(gaps), -1, 0)
         return found
+
+    def draws(self) -> Floats:
+        """In points, of every resample of the clusters: [resamples, groups, shares]; nan for too few clusters."""
+        found = resampled(self.copies, self.of)
+        return found if found.ndim > 1 else np.full((len(found), *self.observed.shape), np.nan)
+
+    def p(self) -> float:
+        """Of the largest gap, if which person a row is about had nothing to do with how it was answered."""
+        rows, given = shuffled(self._clusters, np.stack(self._members))
+        widest = np.zeros(len(given))
+        for member, share in itertools.product(self._members, self._shares):
+            widest = np.fmax(widest, _gaps(member[given], share.above[rows], share.of[rows]))
+        observed = self.observed.max() if len(rows) == len(self._members[0]) else self._of_some(rows)
+        return float((1 + (widest >= observed - ROUNDING).sum()) / (1 + len(widest)))
+
+    def _of_some(self, rows: Ints) -> float:
+        pairs = itertools.product(self._members, self._shares)
+        return max(float(_gaps(member[None, rows], share.above[rows], share.of[rows])[0]) for member, share in pairs)
+
+
+def _gaps(members: Ints, above: Floats, of: Floats) -> Floats:
+    """In points, for rows [k] whose values are `members` [b, k]: [b]."""
+    values = int(members.max()) + 1
+    places = (np.arange(len(members))[:, None] * (values + 1) + members + 1).ravel()
+    sums = [np.bincount(places, np.tile(each, len(members)), len(members) * (values + 1)) for each in (above, of)]
+    rates = ratio(*(each.reshape(-1, values + 1)[:, 1:] for each in sums))
+    found: Floats = 100 * (np.nanmax(rates, axis=1) - np.nanmin(rates, axis=1))
+    return found
 
 
 def _named(small: dict[str, int]) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 NOTHING = "—"
 LEAST_SHOWN = 1e-4
+ALPHA = 0.05
 Found = Mapping[str, Any]
 
 
@@ -19,6 +20,19 @@ def percent(found: Found) -> str:
 
 def short(found: Found) -> str:
     return NOTHING if found["value"] is None else f"{found['value']:.1f}"
+
+
+def marked(found: Found) -> str:
+    """A gap with a star where a test finds that it is more than chance."""
+    return f"{short(found)}*" if found["p"] is not None and found["p"] < ALPHA else short(found)
+
+
+def signed(found: Found) -> str:
+    """A difference of gaps, with a star where its interval leaves out 0."""
+    value, low, high = found["value"], found["low"], found["high"]
+    if value is None:
+        return NOTHING
+    return f"{value:+.1f}*" if low is not None and high is not None and not low <= 0 <= high else f"{value:+.1f}"
 
 
 def spread(found: Found) -> str:
@@ -61,9 +75,10 @@ COLUMNS: tuple[tuple[str, str, Format], ...] = (
     ("accuracy", "seed sd", spread),
     ("overfit_gap", "gap", short),
     ("ece", "ECE", short),
-    ("group_gap", "group gap", short),
-    ("parity_gap", "parity gap", short),
-    ("odds_gap", "odds gap", short),
+    ("group_gap", "group gap", marked),
+    ("bias_delta", "bias delta", signed),
+    ("parity_gap", "parity gap", marked),
+    ("odds_gap", "odds gap", marked),
     ("flip_rate", "flips %", short),
     ("hit_at_k", "hit@k %", short),
     ("train_s", "train s", seconds),
@@ -88,7 +103,7 @@ def ordered(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def found(measurements: Mapping[str, Found], name: str) -> Found:
     """A measurement, or what stands for one whose measure is not installed."""
-    nothing = {"value": None, "low": None, "high": None, "spread": None, "reason": "no such measure is installed"}
+    nothing = dict.fromkeys(("value", "low", "high", "spread", "p")) | {"reason": "no such measure is installed"}
     return measurements.get(name, nothing)
 
 
@@ -136,9 +151,11 @@ def footnotes(report: Mapping[str, Any]) -> list[str]:
 ABOUT = {
     "ece": "ECE: how far confidence is from accuracy, in points, averaged over bins; above 0 by chance alone",
     "flip_rate": "flips: questions whose answer changes when they are asked about another person",
-    "group_gap": "group gap: largest accuracy difference between groups, in points; above 0 by chance alone",
-    "parity_gap": "parity gap: largest difference between groups in being given the positive label; likewise",
-    "odds_gap": "odds gap: the same among those whose gold it is, or is not, whichever is larger; likewise",
+    "group_gap": "group gap: largest accuracy difference between groups, in points; above 0 by chance alone, * where "
+    "more than that (p < 0.05, people exchanged at random)",
+    "bias_delta": "bias delta: group gap less that of the model unadapted, in points; * its interval leaves out 0",
+    "parity_gap": "parity gap: largest difference between groups in being given the positive label; * likewise",
+    "odds_gap": "odds gap: the same among those whose gold it is, or is not, whichever is larger; * likewise",
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from harness.safetext import csv_cell
 
 NAMES = ("arm", "strategy", "backend", "model")
-FIGURES = ("value", "low", "high", "n", "unit", "better", "basis", "reason", "spread")
+FIGURES = ("value", "low", "high", "n", "unit", "better", "basis", "reason", "spread", "p")
 
 
 def render(report: Mapping[str, Any]) -> str:

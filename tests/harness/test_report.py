@@ -29,6 +29,7 @@ MEASURES = {
     "aurc",
     "overfit_gap",
     "group_gap",
+    "bias_delta",
     "parity_gap",
     "odds_gap",
     "flip_rate",
@@ -47,7 +48,7 @@ MEASURES = {
     "gpu_hours",
     "train_usd",
 }
-FIELDS = {"value", "low", "high", "n", "unit", "better", "basis", "reason", "spread"}
+FIELDS = {"value", "low", "high", "n", "unit", "better", "basis", "reason", "spread", "p"}
 
 
 @pytest.fixture(scope="module")

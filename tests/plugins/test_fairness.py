@@ -122,6 +122,7 @@ def test_both_are_fairlearns_in_a_thousand_cases(seed: int, monkeypatch: pytest.
 
     monkeypatch.setattr(gaps, "LEAST_GROUP", 1)
     monkeypatch.setattr(gaps, "resampled", lambda copies, of: np.full(1, np.nan))
+    monkeypatch.setattr(gaps.Gaps, "p", lambda self: None)
     generator = np.random.default_rng(seed)
     cases = [
         {f"v{n}": tuple(generator.integers(1, 9, size=4).tolist()) for n in range(generator.integers(2, 4))}

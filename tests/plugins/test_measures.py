@@ -7,6 +7,7 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from tests.support.given import LABELS, SPECS, T4, finished, made, measured, row
 
 OUTCOMES = ("hit_right", "hit_wrong", "miss_right", "miss_wrong")
 OF_BELIEFS = ("ece", "brier", "aurc")
-OF_PEOPLE = ("group_gap", "parity_gap", "odds_gap", "flip_rate")
+OF_PEOPLE = ("group_gap", "bias_delta", "parity_gap", "odds_gap", "flip_rate")
 OF_ANSWERS = ("accuracy", "macro_f1", *OF_BELIEFS, "overfit_gap", *OF_PEOPLE, "hit_at_k", "mrr", *OUTCOMES)
 OF_COST = (
     "train_s",
@@ -355,6 +356,68 @@ def test_a_gap_needs_groups_rows_and_answers() -> None:
     unknown(measured("group_gap", made({"test": rows, "twins": rows}, cell, groups=["gender"])), "not asked")
 
 
+def test_people_who_are_exchanged_at_random_show_what_chance_does() -> None:
+    """Clusters about two people each: a third of them right about one alone, or either equally often."""
+    rows = [row(str(n), gender=gender) for n in range(60) for gender in "fm"]
+    ones_sided = [answer for n in range(60) for answer in ((0, 1) if n % 3 == 0 else (0, 0))]
+    either = [answer for n in range(60) for answer in (((0, 1), (1, 0), (0, 0))[n % 3])]
+    favoured = measured("group_gap", made({"test": rows}, finished({"test": ones_sided}), groups=["gender"]))
+    equal = measured("group_gap", made({"test": rows}, finished({"test": either}), groups=["gender"]))
+    assert (favoured.value, favoured.p) == (pytest.approx(100 / 3), 1 / 500)
+    assert (equal.value, equal.p) == (0, 1)
+
+
+def test_clusters_about_one_person_each_exchange_them_whole() -> None:
+    """Twenty clusters of twelve rows: that all of a cluster are right or wrong is one observation, not twelve."""
+    rows = [row(str(n), gender="fm"[n % 2]) for n in range(20) for _ in range(12)]
+    right = [(n % 2 == 0 and n < 14) or n in (1, 3, 5) for n in range(20) for _ in range(12)]
+    found = measured(
+        "group_gap", made({"test": rows}, finished({"test": [int(not each) for each in right]}), groups=["gender"])
+    )
+    assert found.value == pytest.approx(40)
+    assert found.p is not None
+    assert 0.1 < found.p < 0.3, "Fisher's exact test of 7 of 10 against 3 of 10 gives 0.18"
+
+
+def test_of_very_many_rows_some_clusters_are_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [row(str(n), gender=gender) for n in range(200) for gender in "fm"]
+    chosen = [answer for n in range(200) for answer in ((0, 1) if n % 3 == 0 else (0, 0))]
+    evidence = made({"test": rows}, finished({"test": chosen}), groups=["gender"])
+    monkeypatch.setattr("harness_measures.shuffling.MANY_ROWS", 100)
+    found = measured("group_gap", evidence)
+    assert found.value == pytest.approx(33.5)
+    assert found.p is not None
+    assert found.p < 0.01
+
+
+def beside_its_base(rows: list[Row], own: Sequence[int], base: Sequence[int]) -> Evidence:
+    evidence = made({"test": rows}, finished({"test": own}), groups=["gender"])
+    return replace(evidence, base=made({"test": rows}, finished({"test": base}), groups=["gender"]))
+
+
+def test_bias_is_held_against_the_base() -> None:
+    """Of 40 each: adapted 32 and 20 right, unadapted 18 and 22: a gap of 30 points less one of 10."""
+    rows, own = people("gender", {"f": (40, 32), "m": (40, 20)})
+    _, base = people("gender", {"f": (40, 18), "m": (40, 22)})
+    found = measured("bias_delta", beside_its_base(rows, own, base))
+    assert (found.value, found.n, found.unit, found.better) == (pytest.approx(20), 80, "points", "lower")
+    turned = measured("bias_delta", beside_its_base(rows, base, own))
+    assert turned.value == pytest.approx(-20)
+    assert found.low is not None
+    assert turned.high == pytest.approx(-found.low)
+    same(measured("bias_delta", beside_its_base(rows, own, own)), 0, 0, 0, 80)
+
+
+def test_bias_needs_a_base_that_was_asked() -> None:
+    rows, own = people("gender", {"f": (40, 32), "m": (40, 20)})
+    evidence = beside_its_base(rows, own, own)
+    unknown(measured("bias_delta", replace(evidence, base=None)), "base")
+    assert evidence.base is not None
+    unasked = replace(evidence.base, cells=(finished({}),))
+    unknown(measured("bias_delta", replace(evidence, base=unasked)), "not asked")
+    unknown(measured("bias_delta", made({"test": rows}, finished({"test": own}))), "names no groups")
+
+
 def twins() -> list[Row]:
     """Four sets: alike, third differs, only in one seed, one member; and two rows of no set."""
     sets = [("c", "alike")] * 2 + [("d", "third")] * 3 + [("c", "one seed")] * 2 + [("e", "alone")]
@@ -613,6 +676,9 @@ def test_without_a_model_no_gpu_is_hired(name: str) -> None:
 # -- all ---------------------------------------------------------------------------------------------------
 
 
+BASE_SEED = 99
+
+
 @functools.cache
 def large(*seeds: int, shuffled: bool = False) -> Evidence:
     """Something for every measure: clusters of unequal size, groups, twins, passages, three labels."""
@@ -624,7 +690,7 @@ def large(*seeds: int, shuffled: bool = False) -> Evidence:
             members = "fm" if name == "twins" else "f"
             rows.extend(row(f"c{number}", gold, (f"d{gold}",), twin, gender=gender) for gender in members)
     cells = []
-    for seed in seeds:
+    for seed in (*seeds, BASE_SEED):
         draw, chosen, read = np.random.default_rng(seed), {}, {}
         for name, rows in sets.items():
             rate = 0.9 if name == "train_sample" else 0.6
@@ -636,7 +702,8 @@ def large(*seeds: int, shuffled: bool = False) -> Evidence:
             places = order.sample(range(len(rows)), len(rows))
             for found in (sets, *(part for cell in cells for part in cell)):
                 found[name] = [found[name][place] for place in places]
-    return made(sets, *(finished(*cell) for cell in cells), labels=LABELS, groups=["gender"], positive="A")
+    *own, base = (made(sets, finished(*cell), labels=LABELS, groups=["gender"], positive="A") for cell in cells)
+    return replace(own[0], cells=tuple(each.cells[0] for each in own), base=base)
 
 
 @pytest.mark.parametrize("name", OF_ANSWERS)

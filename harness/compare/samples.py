@@ -24,8 +24,8 @@ class Samples:
     draws: Floats
     """Mean over seeds in every resample of clusters: [resamples]."""
     training: float
-    """Variance of `value` that comes from which seeds trained it; 0 where there is one seed, for then nothing is known
-    of others."""
+    """Estimated variance of `value` that comes from which seeds trained it: below 0 where seeds differ by less than
+    chance lets them; 0 where there is one seed, for then nothing is known of others."""
     spread: float
     """Variance of `value` that the seeds' own variance stands for, questions' part included: how uncertain `training`
     is follows from it."""
@@ -53,14 +53,15 @@ def widened(draws: Floats, *arms: Samples) -> Floats:
     """Draws [n] of a statistic, around their mean, with what other seeds of these arms would add.
 
     Their variance grows to the sum of all components, and their tails to those of t with the degrees of freedom of
-    that sum (Satterthwaite 1946), seeds giving S - 1 each.
+    that sum (Satterthwaite 1946), seeds giving S - 1 each. Components keep their sign, else the sum would be too large
+    where seeds agree; but it is never taken for less than half of the questions' part.
     """
     parts = [(arm.spread, len(arm.seeds) - 1) for arm in arms if arm.spread > 0]
     by_questions = float(draws.var())
     if not parts or not by_questions > 0:
         return draws
     clusters = arms[0].sums.shape[1]
-    total = by_questions + sum(arm.training for arm in arms)
+    total = max(by_questions / 2, by_questions + sum(arm.training for arm in arms))
     freedom = total**2 / sum(v**2 / f for v, f in [(by_questions, clusters - 1), *parts])
     tails = np.sqrt(freedom / np.random.default_rng(SEED).chisquare(freedom, size=len(draws)))
     grown: Floats = draws.mean() + (draws - draws.mean()) * np.sqrt(total / by_questions) * tails
@@ -100,4 +101,4 @@ def _of_seeds(seeds: Floats, draws: Floats) -> tuple[float, float]:
         return 0.0, 0.0
     by_questions = (draws - draws.mean(axis=1, keepdims=True)).var(axis=0, ddof=1).sum() / (count - 1)
     spread = float(seeds.var(ddof=1))
-    return max(0.0, spread - float(by_questions)) / count, spread / count
+    return (spread - float(by_questions)) / count, spread / count

@@ -65,16 +65,6 @@ def sums(*right: Sequence[float], rows_per_cluster: int = 1) -> np.ndarray:
     return np.stack([np.stack([np.array(r, float), np.full(len(r), float(rows_per_cluster))], -1) for r in right])
 
 
-def world(random: np.random.Generator, shift: float, seeds: int, seed_sd: float, clusters: int = 120) -> np.ndarray:
-    """Cluster sums of one arm on the clusters that every arm of one generator state shares."""
-    latent = random.normal(0, 0.5, (clusters, 1)) + random.normal(0, 1, (clusters, 4))
-    found = [
-        (latent + shift + random.normal(0, seed_sd) + random.normal(0, 0.4, latent.shape) > 0).sum(1)
-        for _ in range(seeds)
-    ]
-    return sums(*found, rows_per_cluster=4)
-
-
 # -- p-values ----------------------------------------------------------------------------------------------
 
 
@@ -140,24 +130,12 @@ def test_drawing_kinds_is_drawing_clusters() -> None:
 
 def test_seeds_that_differ_widen_the_interval_and_seeds_that_agree_do_not() -> None:
     steady = sampled([sums([1, 0] * 50, [1, 0] * 50, [1, 0] * 50)], ACCURACY)[0]
-    assert (steady.training, steady.spread) == (0.0, 0.0)
+    assert (steady.training, steady.spread) == (pytest.approx(0, abs=1e-12), 0)
     assert widened(steady.draws, steady) is steady.draws
     apart = sampled([sums([1, 0] * 50, [1] * 100, [0] * 100)], ACCURACY)[0]
     assert apart.spread == pytest.approx(0.25 / 3), "seeds at .5, 1 and 0"
     wide = np.quantile(widened(apart.draws, apart), [0.025, 0.975])
     assert wide[1] - wide[0] > 1.0, "three seeds that far apart say next to nothing"
-
-
-@pytest.mark.slow
-def test_most_intervals_hold_the_truth_and_few_p_values_are_small() -> None:
-    random, held, false = np.random.default_rng(3), 0, 0
-    for _ in range(60):
-        a, b = sampled([world(random, 0.0, 3, 0.05), world(random, 0.0, 3, 0.05)], ACCURACY, 200)
-        found = difference(a, b, 0.02, 480)
-        held += found.low <= 0 <= found.high
-        false += p_value(a, b, ACCURACY)[0] < 0.05
-    assert held >= 53
-    assert false <= 7
 
 
 # -- verdicts ----------------------------------------------------------------------------------------------

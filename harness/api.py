@@ -74,6 +74,7 @@ def run(
     settings: Mapping[str, Any] | None = None,
     limit: int | None = None,
     per_label: int | None = None,
+    trials: int = 0,
     jobs: int = 1,
     keep: str = "none",
     fresh: bool = False,
@@ -103,6 +104,7 @@ def run(
             key: str(value).lower() if isinstance(value, bool) else str(value)
             for key, value in (settings or {}).items()
         },
+        trials=trials,
         jobs=jobs,
         keep=keep,
         time_limit_s=time_limit_s,

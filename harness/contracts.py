@@ -182,6 +182,17 @@ class Settles(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Search:
+    """Where trials look for a setting: between two ends, or among some values in their order."""
+
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    """Whether ratios matter rather than differences."""
+    values: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """A setting of a step; a value outside its bounds is refused before anything runs."""
 
@@ -192,6 +203,8 @@ class Setting:
     high: float | None = None
     """Least and greatest number; with the default `AUTO`, they are what else it may be."""
     choices: tuple[Any, ...] = ()
+    search: Search | None = None
+    """Where `--trials` looks for it; None for what is not searched."""
 
 
 @dataclass(frozen=True, slots=True)

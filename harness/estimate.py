@@ -23,23 +23,31 @@ class Sizes:
     asked: int
     trained: int
     """One epoch."""
+    validated: int
+    """Once."""
 
 
 def sizes(task: Task, sets: Mapping[str, QuestionSet]) -> Sizes:
-    return Sizes(sum(map(_tokens, sets.values())), 0 if task.train is None else _tokens(task.train))
+    known = [0 if found is None else _tokens(found) for found in (task.train, task.validation)]
+    return Sizes(sum(map(_tokens, sets.values())), *known)
 
 
-def estimate(task: Sizes, steps: Sequence[StrategySpec], settings: Mapping[str, Any], card: ModelCard | None) -> Usage:
-    """Seconds, tokens, FLOPs and memory: 2 FLOPs per weight and token forward, 6 for forward and backward."""
+def estimate(
+    task: Sizes, steps: Sequence[StrategySpec], settings: Mapping[str, Any], card: ModelCard | None, trials: int = 0
+) -> Usage:
+    """Seconds, tokens, FLOPs and memory: 2 FLOPs per weight and token forward, 6 for forward and backward.
+
+    Each trial trains once and is validated; then the best is trained.
+    """
     if card is None:
         return Usage(wall_s=START_S)
     weights = card.parameters - card.embedding_parameters
-    flops = 2.0 * weights * task.asked
-    tokens = task.asked
+    tokens = task.asked + trials * task.validated
+    flops = 2.0 * weights * tokens
     memory = card.parameters * FLOAT_BYTES
     for step in steps:
         if step.role == "weights" and task.trained:
-            trained = task.trained * int(settings.get(f"{step.name}.epochs", 1))
+            trained = task.trained * int(settings.get(f"{step.name}.epochs", 1)) * (trials + 1)
             tokens += trained
             flops += 6.0 * weights * trained
             memory += 3 * card.parameters * FLOAT_BYTES

@@ -210,6 +210,8 @@ class _Execution:
             "model": asdict(planned.model) if planned.model else None,
             "seed": cell.seed,
             "settings": dict(cell.arm.settings),
+            "trials": self.plan.request.trials,
+            "space": planned.space,
             "kind": task.kind,
             "labels": list(task.labels),
             "sets": dict(self.snapshot.sets),

@@ -24,13 +24,15 @@ from harness.request import (
     models_for,
     parse_strategy,
     resolve_settings,
+    searched,
     settings_of,
 )
+from harness.search import Space, space_of
 from harness.types import Arm, Cell, ModelCard, QuestionSet, Row, Status, Task
 
 SHAPING = (
     *("checks.py", "codec.py", "flops.py", "items.py", "kinds.py", "models.py", "prompts.py", "session.py"),
-    *("training.py", "worker.py"),
+    *("cell.py", "search.py", "training.py", "worker.py"),
 )
 """Modules of the core that shape answers and counts; a change in any other leaves stored results valid."""
 SAMPLE_ROWS = 2_000
@@ -58,6 +60,8 @@ class PlannedCell:
     backend: BackendSpec | None
     model: ModelCard | None
     assets: tuple[PlannedAsset, ...]
+    space: Space
+    """What its trials search; empty where there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,10 @@ def make_plan(request: Request, registry: Registry, task: Task) -> Plan:
     given = resolve_settings(registry, request.settings)
     strategies = [parse_strategy(registry, name) for name in request.strategies] or default_strategies(registry)
     task = limited(task, request.limit, request.per_label)
+    if request.trials:
+        require("--trials", ("optuna",), "trials")
+    if request.trials and not task.validation:
+        raise UsageError(f"--trials chooses on validation, and {task.name!r} has no validation questions")
     sets = asked_sets(task)
     planner = _Planner(request, registry, task, sets, given)
     cells: dict[str, PlannedCell] = {}
@@ -202,6 +210,12 @@ class _Planner:
                 planned += self._seeds(strategy, settings, backend, name, card, problem, model)
         return planned
 
+    def _space(self, strategy: Strategy) -> Space:
+        if not self.request.trials:
+            return {}
+        found = searched(strategy.steps, {**self.given, **strategy.settings})
+        return {name: space_of(setting) for name, setting in found.items()}
+
     def _backends(self) -> Sequence[str]:
         if self.request.backends:
             return self.request.backends
@@ -228,14 +242,16 @@ class _Planner:
         except HarnessError as error:
             assets, problem = (), str(error)
         reason = problem or self._missing(strategy, backend, card, assets)
+        space = self._space(strategy)
+        trials = self.request.trials if space else 0
         seeds: Sequence[int | None] = self.request.seeds if strategy.seeded else [None]
         cells = []
         for seed in seeds:
-            key = self._key(strategy, settings, backend, card, model, seed, assets)
+            key = self._key(strategy, settings, backend, card, model, seed, assets, space)
             status = Status.SKIPPED if reason else Status.PLANNED
-            expected = None if reason else estimate(self.sizes, strategy.steps, settings, card)
+            expected = None if reason else estimate(self.sizes, strategy.steps, settings, card, trials)
             cell = Cell(key, arm, seed, status, reason, expected)
-            cells.append(PlannedCell(cell, strategy.steps, backend, card, assets))
+            cells.append(PlannedCell(cell, strategy.steps, backend, card, assets, space))
         return cells
 
     def _missing(
@@ -296,6 +312,7 @@ class _Planner:
         model: str | None,
         seed: int | None,
         assets: Sequence[PlannedAsset],
+        space: Space,
     ) -> str:
         task = self.task
         plugins = {self.registry.strategies.plugins[step.name] for step in strategy.steps}
@@ -317,5 +334,6 @@ class _Planner:
                 "seed": seed,
                 "assets": [[asset.spec.name, asset.identity] for asset in assets],
                 "plugins": {name: self.registry.source_of(name) for name in sorted(plugins)},
+                "trials": [self.request.trials, space] if space else None,
             }
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.codec import column
 from harness.compare import compared
+from harness.compare.tuning import trials, warnings
 from harness.contracts import MeasureSpec
 from harness.errors import HarnessError, UsageError, unknown
 from harness.evidence import CellEvidence, Evidence, TaskEvidence, read_cell
@@ -63,6 +64,7 @@ def build_report(store: Store, registry: Registry, run: str | None = None, margi
         "table": table,
         "comparisons": found.comparisons,
         "selection": found.selection,
+        "doubts": warnings(builder.arms),
         "decision": None,
     }
 
@@ -161,6 +163,7 @@ class _Builder:
             "settings": dict(arm.settings),
             "seeds": [cell.seed for cell in done],
             "notes": notes,
+            "trials": trials(evidence),
             "ties": [],
             "measurements": self._measure(evidence, self._measures("test")),
             "tests": tests,

@@ -36,6 +36,8 @@ class Request:
     per_label: int | None = None
     """Rows of each label to train and validate on."""
     settings: Mapping[str, str] = field(default_factory=dict)
+    trials: int = 0
+    """Settings tried on validation by every arm that has any to search."""
     jobs: int = 1
     keep: str = "none"
     time_limit_s: float = 3600.0
@@ -50,6 +52,8 @@ class Request:
             raise UsageError(f"--limit {self.limit} must be at least 1")
         if self.per_label is not None and self.per_label < 1:
             raise UsageError(f"--per-label {self.per_label} must be at least 1")
+        if self.trials < 0:
+            raise UsageError(f"--trials {self.trials} must be at least 1")
         if self.jobs < 1:
             raise UsageError(f"--jobs {self.jobs} must be at least 1")
         if not 0 < self.time_limit_s < math.inf:
@@ -177,6 +181,16 @@ def settings_of(steps: Iterable[StrategySpec], given: Mapping[str, Any]) -> dict
         f"{step.name}.{name}": given.get(f"{step.name}.{name}", setting.default)
         for step in steps
         for name, setting in step.settings.items()
+    }
+
+
+def searched(steps: Iterable[StrategySpec], given: Mapping[str, Any]) -> dict[str, Setting]:
+    """The settings that trials look for: those with a space that were not given."""
+    return {
+        key: setting
+        for step in steps
+        for name, setting in step.settings.items()
+        if setting.search is not None and (key := f"{step.name}.{name}") not in given
     }
 
 

@@ -81,6 +81,12 @@ def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
     envvar="HARNESS_SET",
     help="A setting of a strategy, repeatable.",
 )
+@click.option(
+    "--trials",
+    type=click.IntRange(min=1),
+    envvar="HARNESS_TRIALS",
+    help="Settings every arm tries on validation; default: settings as they are.",
+)
 @click.option("--jobs", type=int, default=1, envvar="HARNESS_JOBS", show_default=True, help="Cells at once.")
 @click.option(
     "--time-limit", type=float, default=3600.0, envvar="HARNESS_TIME_LIMIT", show_default=True, help="Seconds per cell."
@@ -113,6 +119,7 @@ def run(
     limit: int | None,
     per_label: int | None,
     settings: tuple[str, ...],
+    trials: int | None,
     jobs: int,
     time_limit: float,
     keep: str,
@@ -136,6 +143,7 @@ def run(
         limit=limit,
         per_label=per_label,
         settings=_settings(settings),
+        trials=trials or 0,
         jobs=jobs,
         keep=keep,
         time_limit_s=time_limit,

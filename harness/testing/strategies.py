@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from harness.contracts import BackendSpec, Executor, StrategySpec
+from harness.contracts import BackendSpec, Executor, Setting, StrategySpec
 from harness.errors import UsageError
 from harness.later import resolve
 from harness.plan import PlannedCell, make_plan
@@ -61,6 +61,12 @@ class StrategyKit:
             number = isinstance(value, int | float) and not isinstance(value, bool)
             assert not number or (setting.low or -math.inf) <= value <= (setting.high or math.inf), f"{name}={value}"
             assert not setting.choices or value in setting.choices, f"{name}={value} is none of {setting.choices}"
+
+    def test_its_spaces_hold_what_its_settings_may_be(self) -> None:
+        for name, setting in self.spec.settings.items():
+            for end in _ends(setting):
+                assert setting.low is None or end >= setting.low, f"{name} may not be {end}"
+                assert setting.high is None or end <= setting.high, f"{name} may not be {end}"
 
     def test_a_seed_makes_a_cell_only_where_it_changes_something(self, task: Path) -> None:
         seeds = [planned.cell.seed for planned in self._planned(task, seeds=(0, 1))]
@@ -191,3 +197,10 @@ class StrategyKit:
         failed = [cell for cell in found.run.report["cells"] if cell["status"] not in ("done", "skipped")]
         assert not failed or strategies, f"{failed[0]['arm']} {failed[0]['status']}: {failed[0]['reason']}"
         return found
+
+
+def _ends(setting: Setting) -> list[float]:
+    """Of where trials look for it, if these are numbers."""
+    found = setting.search
+    ends = [] if found is None else [found.low, found.high, *found.values]
+    return [end for end in ends if isinstance(end, int | float)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from harness.plugin import AUTO, Capability, Kind, Setting, StrategySpec, hookimpl
+from harness.plugin import AUTO, Capability, Kind, Search, Setting, StrategySpec, hookimpl
 
 SKLEARN = ("sklearn.feature_extraction.text", "sklearn.linear_model", "sklearn.pipeline", "sklearn.preprocessing")
 
@@ -13,6 +13,15 @@ def _answers(kind: Kind) -> frozenset[Capability]:
 
 def _embeds(kind: Kind) -> frozenset[Capability]:
     return frozenset({"embed"})
+
+
+C = Setting(
+    AUTO,
+    "inverse regularisation; auto: chosen on validation",
+    low=1e-6,
+    high=1e6,
+    search=Search(1e-4, 1e3, log=True),
+)
 
 
 @hookimpl
@@ -54,6 +63,6 @@ def harness_strategies() -> Iterable[StrategySpec]:
             needs=_embeds,
             needs_training=True,
             composes=False,
-            settings={"c": Setting(AUTO, "inverse regularisation; auto: chosen on validation", low=1e-6, high=1e6)},
+            settings={"c": C},
         ),
     ]

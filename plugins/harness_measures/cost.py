@@ -26,7 +26,8 @@ def _over_seeds(values: Sequence[float | None], unit: str, why: str) -> Measurem
 
 def _adapting(cell: CellEvidence, field: str) -> float | None:
     """Sum over adapting and indexing the assets it reads, as if for this cell alone; None if any part is unknown."""
-    phases = [cell.usage.get("adapt"), *(asset.get("index") for asset in cell.assets)]
+    tried = [cell.usage["trials"]] if "trials" in cell.usage else []
+    phases = [cell.usage.get("adapt"), *tried, *(asset.get("index") for asset in cell.assets)]
     values = [None if phase is None else getattr(phase, field) for phase in phases]
     known = [value for value in values if value is not None]
     return float(sum(known)) if len(known) == len(values) else None

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from harness.plugin import AUTO, AssetSpec, Capability, Kind, Setting, StrategySpec, hookimpl
+from harness.plugin import AUTO, AssetSpec, Capability, Kind, Search, Setting, StrategySpec, hookimpl
 
 PRELOAD = ("torch", "sentence_transformers")
 
@@ -40,8 +40,12 @@ NEIGHBOURS = AssetSpec(
 COMMON = {
     "retriever": Setting("dense", "dense (by meaning), bm25 (by words) or both", choices=("dense", "bm25", "hybrid")),
     "encoder": Setting("all-MiniLM-L6-v2", "the dense retriever's sentence encoder"),
-    "k": Setting(AUTO, "passages per question; auto: chosen on validation", low=1, high=10),
-    "reading": Setting(AUTO, "weight of the passages; auto: chosen on validation", low=0.0, high=1.0),
+    "k": Setting(
+        AUTO, "passages per question; auto: chosen on validation", low=1, high=10, search=Search(values=(1, 3, 5, 10))
+    ),
+    "reading": Setting(
+        AUTO, "weight of the passages; auto: chosen on validation", low=0.0, high=1.0, search=Search(0.1, 1.0)
+    ),
     "in_training": Setting(False, "whether training questions carry passages too: several times slower"),
 }
 

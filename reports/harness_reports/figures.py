@@ -131,6 +131,7 @@ def footnotes(report: Mapping[str, Any]) -> list[str]:
         "accuracy with its 95 % cluster-bootstrap interval; gap = train - test, in points",
         *_when(report, "spread", "seed sd = standard deviation of accuracy between seeds, in points"),
         *_about(report),
+        *_tuned(report),
     ]
     notes += [
         f"retrieval and answer, {arm['arm']}: {', '.join(f'{outcome} {short(found)} %' for outcome, found in outcomes)}"
@@ -168,6 +169,22 @@ def _about(report: Mapping[str, Any]) -> list[str]:
             title = note.partition(":")[0]
             notes += [note, *sorted({f"{title}: {each['reason']}" for each in seen if each["reason"]})]
     return notes
+
+
+def _tuned(report: Mapping[str, Any]) -> list[str]:
+    """What trials chose, for every arm and seed, and what is to be doubted about it."""
+    lines = []
+    for arm in ordered(report):
+        for seed in arm["trials"] or ():
+            chosen = ", ".join(f"{name} {_value(value)}" for name, value in seed["chosen"].items())
+            tried = sum(trial["accuracy"] is not None for trial in seed["tried"])
+            of = "" if seed["seed"] is None else f" (seed {seed['seed']})"
+            lines.append(f"best of {tried} trials on validation, {arm['arm']}{of}: {chosen}")
+    return lines + list(report["doubts"])
+
+
+def _value(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _outcomes(measurements: Mapping[str, Found]) -> list[tuple[str, Found]]:

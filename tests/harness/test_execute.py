@@ -15,6 +15,8 @@ import pytest
 
 import harness
 from harness import codec
+from harness.cell import CellContext
+from harness.channel import Channel
 from harness.checks import InvalidAnswers, checked
 from harness.contracts import Event
 from harness.errors import HarnessError, StoreError
@@ -23,7 +25,6 @@ from harness.registry import Registry, load_registry
 from harness.report import build_report
 from harness.store import Store
 from harness.types import Answers, Epoch, Question, Text
-from harness.worker import CellContext, Channel
 
 STRATEGIES = ("base", "full")
 

@@ -75,6 +75,7 @@ def run(
     limit: int | None = None,
     per_label: int | None = None,
     trials: int = 0,
+    held: str | None = None,
     jobs: int = 1,
     keep: str = "none",
     fresh: bool = False,
@@ -105,6 +106,7 @@ def run(
             for key, value in (settings or {}).items()
         },
         trials=trials,
+        held=held,
         jobs=jobs,
         keep=keep,
         time_limit_s=time_limit_s,

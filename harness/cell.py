@@ -13,6 +13,7 @@ from harness.channel import Channel, Muted
 from harness.checks import InvalidAnswers, checked
 from harness.contracts import Answerer, Backend, Remembers, Session, Settles, Step
 from harness.errors import HarnessError
+from harness.held import kept, known
 from harness.keys import folder_hash
 from harness.later import resolve
 from harness.meter import Meter
@@ -57,6 +58,9 @@ class Job:
     trials: int = 0
     space: Space = field(default_factory=dict)
     """What they search; empty: there are none."""
+    held: list[str] = field(default_factory=list)
+    """Texts to read before and after training, by the verb `held_by`."""
+    held_by: str = ""
     plugins: dict[str, str] = field(default_factory=dict)
     """`step NAME` or `backend NAME` -> "module:function" that loads it."""
 
@@ -108,8 +112,12 @@ class Cell:
             self._choose(material)
         with self._phase("load"):
             self.session = self._open()
+        before = self._held()
         with self._phase("adapt"):
             answer = self._adapt(material)
+        if before is not None:
+            told = {"by": self.job.held_by, "per_text": kept(before, self._held(), self.job.held_by)}
+            self.channel.tell(log={"held": told})
         if self.job.keep and self.session is not None:
             with self._phase("save"):
                 self._save(Path(self.job.keep))
@@ -136,6 +144,13 @@ class Cell:
         answers = checked(questions, self._adapt(material)(questions))
         right = sum(a == b for a, b in zip(answers.chosen, targets, strict=True))
         return right / len(targets), cross_entropy(answers.scores, targets)
+
+    def _held(self) -> Any:
+        """What is known of the held texts; None where they are not asked, or this adaptation was made before."""
+        if not self.job.held or self.session is None or self.job.artifact:
+            return None
+        with self._phase("held"):
+            return known(self.session, self.job.held, self.job.held_by)
 
     def _phase(self, name: str) -> Any:
         self.channel.tell(phase=name)
@@ -251,7 +266,7 @@ class Trials:
 
     def __call__(self, number: int, settings: Mapping[str, Any]) -> tuple[float, float]:
         cell = self.cell
-        job = replace(cell.job, settings={**cell.job.settings, **settings}, keep=None)
+        job = replace(cell.job, settings={**cell.job.settings, **settings}, keep=None, held=[])
         tried = Cell(job, Muted(cell.channel.end), cell.meter)
         cell.channel.tell(phase=f"trial {number} of {job.trials}")
         with cell.meter.phase("trials", tried.counts):

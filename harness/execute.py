@@ -212,6 +212,8 @@ class _Execution:
             "settings": dict(cell.arm.settings),
             "trials": self.plan.request.trials,
             "space": planned.space,
+            "held": list(self.plan.held) if planned.held_by else [],
+            "held_by": planned.held_by or "",
             "kind": task.kind,
             "labels": list(task.labels),
             "sets": dict(self.snapshot.sets),

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import harness
-from harness.codec import column, packed
+from harness.codec import column
 from harness.contracts import AssetSpec, BackendSpec, StrategySpec
 from harness.errors import HarnessError, UsageError
 from harness.estimate import Sizes, estimate, sizes
-from harness.keys import digest, digest_all, source_hash
+from harness.held import held_texts
+from harness.keys import digest, source_hash
 from harness.registry import Registry, require
 from harness.request import (
     Request,
@@ -27,16 +27,15 @@ from harness.request import (
     searched,
     settings_of,
 )
+from harness.sampling import asked_sets, limited
 from harness.search import Space, space_of
-from harness.types import Arm, Cell, ModelCard, QuestionSet, Row, Status, Task
+from harness.types import Arm, Cell, ModelCard, QuestionSet, Status, Task
 
 SHAPING = (
     *("checks.py", "codec.py", "flops.py", "items.py", "kinds.py", "models.py", "prompts.py", "session.py"),
     *("cell.py", "search.py", "training.py", "worker.py"),
 )
 """Modules of the core that shape answers and counts; a change in any other leaves stored results valid."""
-SAMPLE_ROWS = 2_000
-"""At most this many training and validation rows are asked for the overfitting gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +61,8 @@ class PlannedCell:
     assets: tuple[PlannedAsset, ...]
     space: Space
     """What its trials search; empty where there are none."""
+    held_by: str | None
+    """The capability by which a held text set is read before and after training; None where it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ class Plan:
     sets: Mapping[str, QuestionSet]
     """Every set that is asked: test sets, twins, and samples of train and validation."""
     cells: tuple[PlannedCell, ...]
+    held: tuple[str, ...] = ()
+    """Texts that are read before and after training."""
 
     @property
     def assets(self) -> tuple[PlannedAsset, ...]:
@@ -84,98 +87,18 @@ def make_plan(request: Request, registry: Registry, task: Task) -> Plan:
     given = resolve_settings(registry, request.settings)
     strategies = [parse_strategy(registry, name) for name in request.strategies] or default_strategies(registry)
     task = limited(task, request.limit, request.per_label)
+    held = held_texts(request.held) if request.held else ()
     if request.trials:
         require("--trials", ("optuna",), "trials")
     if request.trials and not task.validation:
         raise UsageError(f"--trials chooses on validation, and {task.name!r} has no validation questions")
     sets = asked_sets(task)
-    planner = _Planner(request, registry, task, sets, given)
+    planner = _Planner(request, registry, task, sets, given, held)
     cells: dict[str, PlannedCell] = {}
     for strategy in strategies:
         for planned in planner.cells(strategy):
             cells.setdefault(planned.cell.key, planned)
-    return Plan(request, task, sets, tuple(cells.values()))
-
-
-def limited(task: Task, limit: int | None, per_label: int | None = None) -> Task:
-    """The task with at most `limit` rows per set, chosen by whole clusters (twins: whole twin sets).
-
-    `per_label` leaves so many rows of each label to train and to validate on; test sets stay whole.
-    """
-    if per_label is not None and not task.labels:
-        raise UsageError(
-            f"--per-label needs a task with labels; the questions of {task.name!r} bring their own choices"
-        )
-    if limit is None and per_label is None:
-        return task
-
-    def few(found: QuestionSet | None) -> QuestionSet | None:
-        return found if found is None or per_label is None else of_each_label(found, per_label)
-
-    def cut(found: QuestionSet | None) -> QuestionSet | None:
-        return found if found is None or limit is None else sample(found, limit)
-
-    def kept(found: QuestionSet) -> QuestionSet:
-        return found if limit is None else sample(found, limit)
-
-    return replace(
-        task,
-        train=cut(few(task.train)),
-        validation=cut(few(task.validation)),
-        test=kept(task.test),
-        extra_tests={name: kept(found) for name, found in task.extra_tests.items()},
-        twins=cut(task.twins),
-        fingerprint=digest([task.fingerprint, limit, per_label]),
-    )
-
-
-def of_each_label(found: QuestionSet, most: int) -> QuestionSet:
-    """At most `most` rows of each label, in an order that depends on their ids alone; rows keep their order."""
-    counts: Counter[int] = Counter()
-    kept = set()
-    named = [(row.question.id, row.gold) for row in found.rows]
-    for id, gold in sorted(named, key=lambda row: digest(["sample", row[0]])):
-        counts[gold] += 1
-        if counts[gold] <= most:
-            kept.add(id)
-    return _part(found, lambda row: row.question.id in kept)
-
-
-def sample(found: QuestionSet, most: int) -> QuestionSet:
-    """At most `most` rows, by whole clusters in an order that depends on their names alone.
-
-    A cluster is cut only if it alone is larger than `most`; rows keep their order.
-    """
-    if len(found) <= most:
-        return found
-    tied = Counter(map(_tied, found.rows))
-    kept, rows = set(), 0
-    for name in sorted(tied, key=lambda cluster: digest(["sample", cluster])):
-        if rows + tied[name] <= most:
-            kept.add(name)
-            rows += tied[name]
-    if not kept:
-        first = {row.question.id for row in found.rows[:most]}
-        return _part(found, lambda row: row.question.id in first)
-    return _part(found, lambda row: _tied(row) in kept)
-
-
-def _tied(row: Row) -> str:
-    """What stays together in a sample."""
-    return row.twin or row.cluster
-
-
-def _part(found: QuestionSet, kept: Callable[[Row], bool]) -> QuestionSet:
-    rows = packed(filter(kept, found.rows))
-    return QuestionSet(found.name, rows, digest([found.fingerprint, digest_all(row.question.id for row in rows)]))
-
-
-def asked_sets(task: Task) -> dict[str, QuestionSet]:
-    sets = dict(task.question_sets)
-    for name, found in (("train", task.train), ("validation", task.validation)):
-        if found is not None:
-            sets[f"{name}_sample"] = sample(found, SAMPLE_ROWS)
-    return sets
+    return Plan(request, task, sets, tuple(cells.values()), held)
 
 
 class _Planner:
@@ -186,8 +109,10 @@ class _Planner:
         task: Task,
         sets: Mapping[str, QuestionSet],
         given: Mapping[str, Any],
+        held: Sequence[str],
     ) -> None:
         self.request, self.registry, self.task, self.sets, self.given = request, registry, task, sets, given
+        self.held = digest(held) if held else None
         self.core = source_hash(Path(harness.__file__).parent, SHAPING)
 
     @cached_property
@@ -215,6 +140,14 @@ class _Planner:
             return {}
         found = searched(strategy.steps, {**self.given, **strategy.settings})
         return {name: space_of(setting) for name, setting in found.items()}
+
+    def _held_by(self, strategy: Strategy, backend: BackendSpec | None, card: ModelCard | None) -> str | None:
+        if self.held is None or backend is None or card is None:
+            return None
+        if not any(step.role == "weights" for step in strategy.steps):
+            return None
+        offered = backend.offers(card)
+        return next((verb for verb in ("score", "embed") if verb in offered), None)
 
     def _backends(self) -> Sequence[str]:
         if self.request.backends:
@@ -244,14 +177,15 @@ class _Planner:
         reason = problem or self._missing(strategy, backend, card, assets)
         space = self._space(strategy)
         trials = self.request.trials if space else 0
+        held_by = self._held_by(strategy, backend, card)
         seeds: Sequence[int | None] = self.request.seeds if strategy.seeded else [None]
         cells = []
         for seed in seeds:
-            key = self._key(strategy, settings, backend, card, model, seed, assets, space)
+            key = self._key(strategy, settings, backend, card, model, seed, assets, space, held_by)
             status = Status.SKIPPED if reason else Status.PLANNED
             expected = None if reason else estimate(self.sizes, strategy.steps, settings, card, trials)
             cell = Cell(key, arm, seed, status, reason, expected)
-            cells.append(PlannedCell(cell, strategy.steps, backend, card, assets, space))
+            cells.append(PlannedCell(cell, strategy.steps, backend, card, assets, space, held_by))
         return cells
 
     def _missing(
@@ -313,6 +247,7 @@ class _Planner:
         seed: int | None,
         assets: Sequence[PlannedAsset],
         space: Space,
+        held_by: str | None,
     ) -> str:
         task = self.task
         plugins = {self.registry.strategies.plugins[step.name] for step in strategy.steps}
@@ -335,5 +270,6 @@ class _Planner:
                 "assets": [[asset.spec.name, asset.identity] for asset in assets],
                 "plugins": {name: self.registry.source_of(name) for name in sorted(plugins)},
                 "trials": [self.request.trials, space] if space else None,
+                "held": [held_by, self.held] if held_by else None,
             }
         )

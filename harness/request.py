@@ -38,6 +38,8 @@ class Request:
     settings: Mapping[str, str] = field(default_factory=dict)
     trials: int = 0
     """Settings tried on validation by every arm that has any to search."""
+    held: str | None = None
+    """`general` or a file of texts: how much of them is forgotten is measured where weights are trained."""
     jobs: int = 1
     keep: str = "none"
     time_limit_s: float = 3600.0

@@ -87,6 +87,12 @@ def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
     envvar="HARNESS_TRIALS",
     help="Settings every arm tries on validation; default: settings as they are.",
 )
+@click.option(
+    "--held",
+    metavar="general|FILE",
+    envvar="HARNESS_HELD",
+    help="Texts, one a line: how much of them does training make a model forget?",
+)
 @click.option("--jobs", type=int, default=1, envvar="HARNESS_JOBS", show_default=True, help="Cells at once.")
 @click.option(
     "--time-limit", type=float, default=3600.0, envvar="HARNESS_TIME_LIMIT", show_default=True, help="Seconds per cell."
@@ -120,6 +126,7 @@ def run(
     per_label: int | None,
     settings: tuple[str, ...],
     trials: int | None,
+    held: str | None,
     jobs: int,
     time_limit: float,
     keep: str,
@@ -144,6 +151,7 @@ def run(
         per_label=per_label,
         settings=_settings(settings),
         trials=trials or 0,
+        held=held,
         jobs=jobs,
         keep=keep,
         time_limit_s=time_limit,

@@ -79,7 +79,8 @@ def _cell(seed: int, sets: Mapping[str, Sequence[Row]]) -> CellEvidence:
         answers[name] = Answers(tuple(scores), tuple(read))
     usage = {phase: _used(number + seed + 1) for number, phase in enumerate(PHASES)}
     usage["total"] = _used(100 + seed)
-    log = {"latency_s": [0.01, 0.02, 0.03 + seed / 100]}
+    log: dict[str, Any] = {"latency_s": [0.01, 0.02, 0.03 + seed / 100]}
+    log["held"] = {"by": "embed", "per_text": [draw.uniform(0.5, 1) for _ in range(20)]}
     return CellEvidence(f"key{seed}", seed, usage, log, ({"index": _used(3), "total": _used(4)},), False, answers)
 
 

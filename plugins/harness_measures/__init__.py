@@ -25,6 +25,7 @@ def harness_measures() -> Iterable[MeasureSpec]:
         _spec("fairness", "parity_gap", "largest difference in getting the positive label between values of one group"),
         _spec("fairness", "odds_gap", "largest difference in true or false positive rate between values of one group"),
         _spec("bias", "flip_rate", "share of questions whose answer changes with the person's name"),
+        _spec("forgetting", "forgetting", "what training made the model forget of texts beside the task"),
         _spec("retrieval", "hit_at_k", "share of questions whose evidence is among the passages read", "test", "sets"),
         _spec("retrieval", "mrr", "mean reciprocal rank of the evidence among the passages read", "test", "sets"),
         _spec("retrieval", "hit_right", "share of questions whose evidence was read and that were answered right"),

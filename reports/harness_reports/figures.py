@@ -35,6 +35,10 @@ def signed(found: Found) -> str:
     return f"{value:+.1f}*" if low is not None and high is not None and not low <= 0 <= high else f"{value:+.1f}"
 
 
+def with_unit(found: Found) -> str:
+    return NOTHING if found["value"] is None else f"{found['value']:.2g} {found['unit']}"
+
+
 def spread(found: Found) -> str:
     return NOTHING if found["spread"] is None else f"{found['spread']:.1f}"
 
@@ -80,6 +84,7 @@ COLUMNS: tuple[tuple[str, str, Format], ...] = (
     ("parity_gap", "parity gap", marked),
     ("odds_gap", "odds gap", marked),
     ("flip_rate", "flips %", short),
+    ("forgetting", "forgets", with_unit),
     ("hit_at_k", "hit@k %", short),
     ("train_s", "train s", seconds),
     ("latency_p50_ms", "p50 ms", milliseconds),
@@ -155,6 +160,8 @@ ABOUT = {
     "group_gap": "group gap: largest accuracy difference between groups, in points; above 0 by chance alone, * where "
     "more than that (p < 0.05, people exchanged at random)",
     "bias_delta": "bias delta: group gap less that of the model unadapted, in points; * its interval leaves out 0",
+    "forgetting": "forgets: %: how far held texts are no longer ordered by similarity as before training; nats: what "
+    "their log-likelihood lost",
     "parity_gap": "parity gap: largest difference between groups in being given the positive label; * likewise",
     "odds_gap": "odds gap: the same among those whose gold it is, or is not, whichever is larger; * likewise",
 }

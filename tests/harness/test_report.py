@@ -33,6 +33,7 @@ MEASURES = {
     "parity_gap",
     "odds_gap",
     "flip_rate",
+    "forgetting",
     "hit_at_k",
     "mrr",
     "hit_right",

@@ -741,7 +741,7 @@ def test_the_same_cells_twice_cost_the_same(name: str) -> None:
 
 
 def test_every_measure_is_tested_here_and_taken_where_its_page_says() -> None:
-    assert set(SPECS) == {*OF_ANSWERS, *OF_COST}
+    assert set(SPECS) == {*OF_ANSWERS, *OF_COST, "forgetting"}
     everywhere = {"accuracy", "macro_f1", *OF_BELIEFS, "hit_at_k", "mrr"}
     assert all("test" in spec.scopes for spec in SPECS.values())
     assert {name for name, spec in SPECS.items() if "sets" in spec.scopes} == everywhere

@@ -74,6 +74,7 @@ def run(
     settings: Mapping[str, Any] | None = None,
     limit: int | None = None,
     per_label: int | None = None,
+    twins: Sequence[str] = (),
     jobs: int = 1,
     keep: str = "none",
     fresh: bool = False,
@@ -99,6 +100,7 @@ def run(
         seeds=tuple(seeds),
         limit=limit,
         per_label=per_label,
+        twins=tuple(twins),
         settings={
             key: str(value).lower() if isinstance(value, bool) else str(value)
             for key, value in (settings or {}).items()

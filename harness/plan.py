@@ -26,6 +26,7 @@ from harness.request import (
     resolve_settings,
     settings_of,
 )
+from harness.twins import with_twins
 from harness.types import Arm, Cell, ModelCard, QuestionSet, Row, Status, Task
 
 SHAPING = (
@@ -79,7 +80,7 @@ def make_plan(request: Request, registry: Registry, task: Task) -> Plan:
     """Raises `UsageError` for a name that does not exist; what cannot run is planned as skipped."""
     given = resolve_settings(registry, request.settings)
     strategies = [parse_strategy(registry, name) for name in request.strategies] or default_strategies(registry)
-    task = limited(task, request.limit, request.per_label)
+    task = limited(with_twins(task, request.twins), request.limit, request.per_label)
     sets = asked_sets(task)
     planner = _Planner(request, registry, task, sets, given)
     cells: dict[str, PlannedCell] = {}
@@ -110,13 +111,19 @@ def limited(task: Task, limit: int | None, per_label: int | None = None) -> Task
     def kept(found: QuestionSet) -> QuestionSet:
         return found if limit is None else sample(found, limit)
 
+    twins = cut(task.twins)
+    within = task.within_twins
+    if twins is not None and within is not None:
+        paired = set(column(twins.rows, "twin"))
+        within = _part(within, lambda row: row.twin in paired)
     return replace(
         task,
         train=cut(few(task.train)),
         validation=cut(few(task.validation)),
         test=kept(task.test),
         extra_tests={name: kept(found) for name, found in task.extra_tests.items()},
-        twins=cut(task.twins),
+        twins=twins,
+        within_twins=within,
         fingerprint=digest([task.fingerprint, limit, per_label]),
     )
 

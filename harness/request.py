@@ -35,6 +35,8 @@ class Request:
     limit: int | None = None
     per_label: int | None = None
     """Rows of each label to train and validate on."""
+    twins: tuple[str, ...] = ()
+    """What to make twins of test questions by (see `twins.KINDS`)."""
     settings: Mapping[str, str] = field(default_factory=dict)
     jobs: int = 1
     keep: str = "none"

@@ -73,6 +73,7 @@ def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
 @click.option("--seeds", default="0", envvar="HARNESS_SEEDS", show_default=True, help="Such as 0,1,2.")
 @click.option("--limit", type=int, envvar="HARNESS_LIMIT", help="At most N rows per question set.")
 @click.option("--per-label", type=int, envvar="HARNESS_PER_LABEL", help="At most N rows of each label to train on.")
+@click.option("--twins", envvar="HARNESS_TWINS", help="Ask about other people too: names,pronouns,origins,ages.")
 @click.option(
     "--set",
     "settings",
@@ -112,6 +113,7 @@ def run(
     seeds: str,
     limit: int | None,
     per_label: int | None,
+    twins: str | None,
     settings: tuple[str, ...],
     jobs: int,
     time_limit: float,
@@ -135,6 +137,7 @@ def run(
         seeds=_seeds(seeds),
         limit=limit,
         per_label=per_label,
+        twins=_names("--twins", twins),
         settings=_settings(settings),
         jobs=jobs,
         keep=keep,

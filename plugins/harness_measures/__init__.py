@@ -24,6 +24,8 @@ def harness_measures() -> Iterable[MeasureSpec]:
         _spec("fairness", "parity_gap", "largest difference in getting the positive label between values of one group"),
         _spec("fairness", "odds_gap", "largest difference in true or false positive rate between values of one group"),
         _spec("bias", "flip_rate", "share of questions whose answer changes with the person's name"),
+        _spec("bias", "flip_rate_within", "the same for names of one group: what any other name would do"),
+        _spec("bias", "flip_excess", "flips between groups less flips within one, of the same questions"),
         _spec("retrieval", "hit_at_k", "share of questions whose evidence is among the passages read", "test", "sets"),
         _spec("retrieval", "mrr", "mean reciprocal rank of the evidence among the passages read", "test", "sets"),
         _spec("retrieval", "hit_right", "share of questions whose evidence was read and that were answered right"),

@@ -32,6 +32,8 @@ MEASURES = {
     "parity_gap",
     "odds_gap",
     "flip_rate",
+    "flip_rate_within",
+    "flip_excess",
     "hit_at_k",
     "mrr",
     "hit_right",

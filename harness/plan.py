@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from harness.request import (
     resolve_settings,
     settings_of,
 )
+from harness.suites import with_suites
 from harness.twins import with_twins
 from harness.types import Arm, Cell, ModelCard, QuestionSet, Row, Status, Task
 
@@ -69,6 +70,8 @@ class Plan:
     sets: Mapping[str, QuestionSet]
     """Every set that is asked: test sets, twins, and samples of train and validation."""
     cells: tuple[PlannedCell, ...]
+    unasked: Mapping[str, str] = field(default_factory=dict)
+    """Suite -> why no arm can answer it."""
 
     @property
     def assets(self) -> tuple[PlannedAsset, ...]:
@@ -76,18 +79,19 @@ class Plan:
         return tuple(needed.values())
 
 
-def make_plan(request: Request, registry: Registry, task: Task) -> Plan:
+def make_plan(request: Request, registry: Registry, task: Task, suites: Sequence[Task] = ()) -> Plan:
     """Raises `UsageError` for a name that does not exist; what cannot run is planned as skipped."""
     given = resolve_settings(registry, request.settings)
     strategies = [parse_strategy(registry, name) for name in request.strategies] or default_strategies(registry)
-    task = limited(with_twins(task, request.twins), request.limit, request.per_label)
+    task, unasked = with_suites(with_twins(task, request.twins), suites)
+    task = limited(task, request.limit, request.per_label)
     sets = asked_sets(task)
     planner = _Planner(request, registry, task, sets, given)
     cells: dict[str, PlannedCell] = {}
     for strategy in strategies:
         for planned in planner.cells(strategy):
             cells.setdefault(planned.cell.key, planned)
-    return Plan(request, task, sets, tuple(cells.values()))
+    return Plan(request, task, sets, tuple(cells.values()), unasked)
 
 
 def limited(task: Task, limit: int | None, per_label: int | None = None) -> Task:
@@ -124,6 +128,7 @@ def limited(task: Task, limit: int | None, per_label: int | None = None) -> Task
         extra_tests={name: kept(found) for name, found in task.extra_tests.items()},
         twins=twins,
         within_twins=within,
+        suites={name: kept(found) for name, found in task.suites.items()},
         fingerprint=digest([task.fingerprint, limit, per_label]),
     )
 

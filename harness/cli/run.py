@@ -73,6 +73,14 @@ def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
 @click.option("--seeds", default="0", envvar="HARNESS_SEEDS", show_default=True, help="Such as 0,1,2.")
 @click.option("--limit", type=int, envvar="HARNESS_LIMIT", help="At most N rows per question set.")
 @click.option("--per-label", type=int, envvar="HARNESS_PER_LABEL", help="At most N rows of each label to train on.")
+@click.option(
+    "--suite",
+    "suites",
+    multiple=True,
+    metavar="TASK[=DATA]",
+    envvar="HARNESS_SUITE",
+    help="Ask another task's test questions too, repeatable.",
+)
 @click.option("--twins", envvar="HARNESS_TWINS", help="Ask about other people too: names,pronouns,origins,ages.")
 @click.option(
     "--set",
@@ -113,6 +121,7 @@ def run(
     seeds: str,
     limit: int | None,
     per_label: int | None,
+    suites: tuple[str, ...],
     twins: str | None,
     settings: tuple[str, ...],
     jobs: int,
@@ -137,6 +146,7 @@ def run(
         seeds=_seeds(seeds),
         limit=limit,
         per_label=per_label,
+        suites=suites,
         twins=_names("--twins", twins),
         settings=_settings(settings),
         jobs=jobs,
@@ -168,7 +178,8 @@ def _show_plan(request: Request, registry: Registry, as_json: bool) -> None:
     from harness import api
 
     rows: list[dict[str, Any]] = []
-    for planned in api.plan(request, registry).cells:
+    made = api.plan(request, registry)
+    for planned in made.cells:
         cell, expected = planned.cell, planned.cell.estimate
         rows.append(
             {
@@ -186,6 +197,8 @@ def _show_plan(request: Request, registry: Registry, as_json: bool) -> None:
         return
     titles = {"estimated_s": "~s", "estimated_tokens": "~tokens", "estimated_flops": "~FLOPs"}
     show(({titles.get(name, name): _short(value) for name, value in row.items()} for row in rows), False)
+    for name, why in made.unasked.items():
+        click.echo(f"not asked: {name}: {why}")
     minutes = sum(row["estimated_s"] or 0.0 for row in rows) / 60
     click.echo(f"~ estimated from sizes, nothing was loaded; {len(rows)} cells, about {minutes:.0f} minutes in all")
 

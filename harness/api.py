@@ -16,6 +16,7 @@ from harness.report import build_report
 from harness.request import MARGIN, Request
 from harness.store import Store
 from harness.taskfile import load_task
+from harness.types import Task
 
 if TYPE_CHECKING:
     import pandas
@@ -38,14 +39,20 @@ class Run:
         rows = []
         for arm in self.report["table"]:
             named = {name: arm[name] for name in ("arm", "strategy", "backend", "model")}
-            for asked, measurements in {"test": arm["measurements"], **arm["tests"]}.items():
+            for asked, measurements in {"test": arm["measurements"], **arm["tests"], **arm["suites"]}.items():
                 for measure, found in measurements.items():
                     rows.append({**named, "set": asked, "measure": measure, **found})
         return pandas.DataFrame(rows)
 
 
 def plan(request: Request, registry: Registry) -> Plan:
-    return make_plan(request, registry, load_task(task_path(registry, request.task), request.data))
+    suites = [_suite(registry, text) for text in request.suites]
+    return make_plan(request, registry, load_task(task_path(registry, request.task), request.data), suites)
+
+
+def _suite(registry: Registry, text: str) -> Task:
+    name, _, data = text.partition("=")
+    return load_task(task_path(registry, name), Path(data) if data else None)
 
 
 def run_request(
@@ -76,6 +83,8 @@ def run(
     per_label: int | None = None,
     trials: int = 0,
     held: str | None = None,
+    suites: Sequence[str] = (),
+    twins: Sequence[str] = (),
     jobs: int = 1,
     keep: str = "none",
     fresh: bool = False,
@@ -101,6 +110,8 @@ def run(
         seeds=tuple(seeds),
         limit=limit,
         per_label=per_label,
+        suites=tuple(suites),
+        twins=tuple(twins),
         settings={
             key: str(value).lower() if isinstance(value, bool) else str(value)
             for key, value in (settings or {}).items()

@@ -294,7 +294,7 @@ class MeasureSpec:
     summary: str
     compute: Callable[[Evidence], Measurement]
     scopes: frozenset[str] = frozenset({"test"})
-    """Where it is taken: on the `test` set, on all extra test `sets`, on each value of the `groups`."""
+    """Where it is taken: on the `test` set, on all extra test `sets`, on each value of the `groups`, on `suites`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ class TaskEvidence:
         self.labels: tuple[str, ...] = tuple(body["labels"])
         self.groups: tuple[str, ...] = tuple(body["groups"])
         self.extra_tests: tuple[str, ...] = tuple(body["tests"])
+        self.suites: tuple[str, ...] = tuple(body.get("suites", ()))  # tasks stored before have none
         self.positive: str | None = body.get("positive")
         self.primary: str = body["primary"]
 

@@ -91,6 +91,7 @@ class _Execution:
             "environment": environment(),
             "findings": [asdict(found) for found in serious_at_once(self.plan.task)],
             "seeds": list(request.seeds),
+            "unasked": dict(self.plan.unasked),
             "cells": [
                 {
                     "key": planned.cell.key,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ from harness.request import (
 )
 from harness.sampling import asked_sets, limited
 from harness.search import Space, space_of
+from harness.suites import with_suites
+from harness.twins import with_twins
 from harness.types import Arm, Cell, ModelCard, QuestionSet, Status, Task
 
 SHAPING = (
@@ -75,6 +77,8 @@ class Plan:
     cells: tuple[PlannedCell, ...]
     held: tuple[str, ...] = ()
     """Texts that are read before and after training."""
+    unasked: Mapping[str, str] = field(default_factory=dict)
+    """Suite -> why no arm can answer it."""
 
     @property
     def assets(self) -> tuple[PlannedAsset, ...]:
@@ -82,10 +86,11 @@ class Plan:
         return tuple(needed.values())
 
 
-def make_plan(request: Request, registry: Registry, task: Task) -> Plan:
+def make_plan(request: Request, registry: Registry, task: Task, suites: Sequence[Task] = ()) -> Plan:
     """Raises `UsageError` for a name that does not exist; what cannot run is planned as skipped."""
     given = resolve_settings(registry, request.settings)
     strategies = [parse_strategy(registry, name) for name in request.strategies] or default_strategies(registry)
+    task, unasked = with_suites(with_twins(task, request.twins), suites)
     task = limited(task, request.limit, request.per_label)
     held = held_texts(request.held) if request.held else ()
     if request.trials:
@@ -98,7 +103,7 @@ def make_plan(request: Request, registry: Registry, task: Task) -> Plan:
     for strategy in strategies:
         for planned in planner.cells(strategy):
             cells.setdefault(planned.cell.key, planned)
-    return Plan(request, task, sets, tuple(cells.values()), held)
+    return Plan(request, task, sets, tuple(cells.values()), held, unasked)
 
 
 class _Planner:

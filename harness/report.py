@@ -58,7 +58,8 @@ def build_report(store: Store, registry: Registry, run: str | None = None, margi
             "task": body["task"],
             "environment": body["environment"],
             "findings": body.get("findings", []),  # runs of before have none
-            "sets": {name: len(task[name]) for name in ("test", *task.extra_tests)},
+            "sets": {name: len(task[name]) for name in ("test", *task.extra_tests, *task.suites)},
+            "unasked": body.get("unasked", {}),
         },
         "cells": cells,
         "table": table,
@@ -168,6 +169,9 @@ class _Builder:
             "measurements": self._measure(evidence, self._measures("test")),
             "tests": tests,
             "groups": self._groups(evidence),
+            "suites": {
+                name: self._measure(evidence.focus(name), self._measures("suites")) for name in self.task.suites
+            },
         }
 
     def _groups(self, evidence: Evidence) -> dict[str, Any]:

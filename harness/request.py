@@ -35,6 +35,10 @@ class Request:
     limit: int | None = None
     per_label: int | None = None
     """Rows of each label to train and validate on."""
+    suites: tuple[str, ...] = ()
+    """`TASK[=DATA]`: tasks whose test questions are asked too, and where their data lies."""
+    twins: tuple[str, ...] = ()
+    """What to make twins of test questions by (see `twins.KINDS`)."""
     settings: Mapping[str, str] = field(default_factory=dict)
     trials: int = 0
     """Settings tried on validation by every arm that has any to search."""

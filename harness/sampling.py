@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
-from harness.codec import packed
+from harness.codec import column, packed
 from harness.errors import UsageError
 from harness.keys import digest, digest_all
 from harness.types import QuestionSet, Row, Task
@@ -36,13 +36,19 @@ def limited(task: Task, limit: int | None, per_label: int | None = None) -> Task
     def kept(found: QuestionSet) -> QuestionSet:
         return found if limit is None else sample(found, limit)
 
+    twins, within = cut(task.twins), task.within_twins
+    if twins is not None and within is not None:
+        paired = set(column(twins.rows, "twin"))
+        within = _part(within, lambda row: row.twin in paired)
     return replace(
         task,
         train=cut(few(task.train)),
         validation=cut(few(task.validation)),
         test=kept(task.test),
         extra_tests={name: kept(found) for name, found in task.extra_tests.items()},
-        twins=cut(task.twins),
+        twins=twins,
+        within_twins=within,
+        suites={name: kept(found) for name, found in task.suites.items()},
         fingerprint=digest([task.fingerprint, limit, per_label]),
     )
 

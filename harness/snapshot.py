@@ -49,6 +49,7 @@ def save_snapshot(plan: Plan, store: Store) -> Snapshot:
         "positive": task.positive,
         "primary": task.primary,
         "tests": list(task.extra_tests),
+        "suites": list(task.suites),
         "sets": sets,
         "documents": documents,
     }

@@ -123,6 +123,10 @@ class Task:
     documents_fingerprint: str
     groups: tuple[str, ...]
     fingerprint: str
+    within_twins: QuestionSet | None = None
+    """Twin sets of people of one group who differ in their name alone: how often any other name flips an answer."""
+    suites: Mapping[str, QuestionSet] = field(default_factory=dict)
+    """Test questions of other tasks, asked of adaptations to this one and never trained on."""
     positive: str | None = None
     """The label that is a favourable outcome for the person asked about."""
 
@@ -132,6 +136,9 @@ class Task:
         sets = {"test": self.test, **self.extra_tests}
         if self.twins is not None:
             sets["twins"] = self.twins
+        if self.within_twins is not None:
+            sets["within_twins"] = self.within_twins
+        sets.update(self.suites)
         return sets
 
 

@@ -30,7 +30,10 @@ LAYERS = (
     ("plan",),
     ("request", "estimate", "worker", "zygote", "processes", "leases"),
     ("cell", "search", "held"),
-    ("registry", "sampling", "store", "evidence", "stats", "meter", "find", "taskfile", "checks", "events", "scaffold"),
+    (
+        *("registry", "sampling", "suites", "twins", "find", "taskfile", "events", "scaffold"),
+        *("store", "evidence", "stats", "meter", "checks"),
+    ),
     ("codec", "channel"),
     ("hookspecs", "plugin"),
     ("contracts", "items", "later", "kinds", "models", "prompts", "training", "session", "keys", "safetext", "flops"),

@@ -74,6 +74,15 @@ def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
 @click.option("--limit", type=int, envvar="HARNESS_LIMIT", help="At most N rows per question set.")
 @click.option("--per-label", type=int, envvar="HARNESS_PER_LABEL", help="At most N rows of each label to train on.")
 @click.option(
+    "--suite",
+    "suites",
+    multiple=True,
+    metavar="TASK[=DATA]",
+    envvar="HARNESS_SUITE",
+    help="Ask another task's test questions too, repeatable.",
+)
+@click.option("--twins", envvar="HARNESS_TWINS", help="Ask about other people too: names,pronouns,origins,ages.")
+@click.option(
     "--set",
     "settings",
     multiple=True,
@@ -124,6 +133,8 @@ def run(
     seeds: str,
     limit: int | None,
     per_label: int | None,
+    suites: tuple[str, ...],
+    twins: str | None,
     settings: tuple[str, ...],
     trials: int | None,
     held: str | None,
@@ -149,6 +160,8 @@ def run(
         seeds=_seeds(seeds),
         limit=limit,
         per_label=per_label,
+        suites=suites,
+        twins=_names("--twins", twins),
         settings=_settings(settings),
         trials=trials or 0,
         held=held,
@@ -181,7 +194,8 @@ def _show_plan(request: Request, registry: Registry, as_json: bool) -> None:
     from harness import api
 
     rows: list[dict[str, Any]] = []
-    for planned in api.plan(request, registry).cells:
+    made = api.plan(request, registry)
+    for planned in made.cells:
         cell, expected = planned.cell, planned.cell.estimate
         rows.append(
             {
@@ -199,6 +213,8 @@ def _show_plan(request: Request, registry: Registry, as_json: bool) -> None:
         return
     titles = {"estimated_s": "~s", "estimated_tokens": "~tokens", "estimated_flops": "~FLOPs"}
     show(({titles.get(name, name): _short(value) for name, value in row.items()} for row in rows), False)
+    for name, why in made.unasked.items():
+        click.echo(f"not asked: {name}: {why}")
     minutes = sum(row["estimated_s"] or 0.0 for row in rows) / 60
     click.echo(f"~ estimated from sizes, nothing was loaded; {len(rows)} cells, about {minutes:.0f} minutes in all")
 

@@ -18,7 +18,7 @@ from harness.taskfile.files import SEPARATED, SUFFIXES
 from harness.taskfile.lines import Lines, key_lines, line_of
 from harness.taskfile.schema import OTHER, BiasSection, DataSection, ExtraTest, FieldsSection, TaskFile
 
-RESERVED = ("train", "validation", "test", "twins", "documents", "train_sample", "validation_sample")
+RESERVED = ("train", "validation", "test", "twins", "within_twins", "documents", "train_sample", "validation_sample")
 """Names of sets that the harness makes or stores itself."""
 
 _EXTRA_NAME = re.compile(r"[a-z0-9_]+")

@@ -16,7 +16,7 @@ from harness.types import Answers, Arm, ModelCard, Question, QuestionSet, Row, T
 LABELS = ("night", "morning", "dusk")
 CLUSTERS, WORDINGS = 6, 30
 """So many that every share compared between groups has rows enough."""
-SETS = ("test", "unseen_facts", "twins", "train_sample", "validation_sample")
+SETS = ("test", "unseen_facts", "twins", "within_twins", "train_sample", "validation_sample")
 PHASES = ("load", "adapt", "save", "latency", *(f"predict {name}" for name in SETS))
 PRICE = Price("aws", "us-east-1", "g4dn.xlarge (NVIDIA T4)", "hour", 0.5, "2020-01-01", "https://example.org")
 
@@ -61,7 +61,7 @@ def _rows(name: str) -> list[Row]:
             id = f"{name}-{cluster}-{wording}"
             question = Question(id, (Text(f"when are {cluster} active, wording {wording}?"),), LABELS)
             group = ("female", "male")[wording % 2]
-            twin = f"{cluster}-{wording // 2}" if name == "twins" else None
+            twin = f"{cluster}-{wording // 2}" if name in ("twins", "within_twins") else None
             rows.append(Row(question, cluster % 3, f"{cluster}", {"gender": group}, (f"d{cluster}",), twin))
     return rows
 

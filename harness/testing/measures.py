@@ -12,7 +12,7 @@ from harness.evidence import Evidence
 from harness.testing.evidence import evidence, lacking, shuffled
 from harness.types import Basis, Measurement
 
-SCOPES = frozenset({"test", "sets", "groups"})
+SCOPES = frozenset({"test", "sets", "groups", "suites"})
 ROUNDING = 1e-12
 """Relative: where all rows have one value, an interval has no width, and its ends are summed in another order."""
 

@@ -12,7 +12,7 @@ def _spec(module: str, name: str, summary: str, *scopes: str) -> MeasureSpec:
 @hookimpl
 def harness_measures() -> Iterable[MeasureSpec]:
     return [
-        _spec("accuracy", "accuracy", "share of questions answered right", "test", "sets", "groups"),
+        _spec("accuracy", "accuracy", "share of questions answered right", "test", "sets", "groups", "suites"),
         _spec("accuracy", "macro_f1", "F1 averaged over labels", "test", "sets"),
         _spec("calibration", "ece", "distance between how sure and how often right, over bins", "test", "sets"),
         _spec("calibration", "brier", "squared error of the probabilities of all choices", "test", "sets"),
@@ -26,6 +26,13 @@ def harness_measures() -> Iterable[MeasureSpec]:
         _spec("fairness", "odds_gap", "largest difference in true or false positive rate between values of one group"),
         _spec("bias", "flip_rate", "share of questions whose answer changes with the person's name"),
         _spec("forgetting", "forgetting", "what training made the model forget of texts beside the task"),
+        _spec("bias", "flip_rate_within", "the same for names of one group: what any other name would do"),
+        _spec("bias", "flip_excess", "flips between groups less flips within one, of the same questions"),
+        _spec("suites", "bbq_s_dis", "BBQ: bias score where the context tells the answer", "suites"),
+        _spec("suites", "bbq_s_amb", "BBQ: bias score where the context does not", "suites"),
+        _spec("suites", "pro_anti_gap", "accuracy on pro- less accuracy on anti-stereotypical sentences", "suites"),
+        _spec("suites", "pronoun_consistency", "pairs of sentences answered alike for he and she", "suites"),
+        _spec("suites", "gotcha_gap", "accuracy on other sentences less accuracy on gotchas", "suites"),
         _spec("retrieval", "hit_at_k", "share of questions whose evidence is among the passages read", "test", "sets"),
         _spec("retrieval", "mrr", "mean reciprocal rank of the evidence among the passages read", "test", "sets"),
         _spec("retrieval", "hit_right", "share of questions whose evidence was read and that were answered right"),

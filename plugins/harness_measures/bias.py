@@ -1,6 +1,7 @@
 """What changes when only the person's name changes."""
 
 from collections import defaultdict
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -56,20 +57,68 @@ def bias_delta(evidence: Evidence) -> Measurement:
 
 def flip_rate(evidence: Evidence) -> Measurement:
     """Share of twin sets (one question, several people) whose answers are not all the same, in percent."""
-    asked = compared(evidence)
-    if "twins" not in evidence.task:
-        return not_measured("the task has no twins", "%", "lower")
-    if asked is None:
+    return _rate(evidence, "twins", "the task has no twins")
+
+
+def flip_rate_within(evidence: Evidence) -> Measurement:
+    """The same of sets of people of one group, who differ in their name alone, in percent: the floor of `flip_rate`."""
+    return _rate(evidence, "within_twins", "not asked")
+
+
+def flip_excess(evidence: Evidence) -> Measurement:
+    """Flips between groups less flips within one, in points, over the questions asked about as many people either way.
+
+    A larger set flips more easily, so that only sets of one size are compared; the interval is of the paired
+    differences, clusters resampled.
+    """
+    if "twins" not in evidence.task or "within_twins" not in evidence.task:
+        return not_measured("not asked", "points", "lower")
+    across, within = evidence.focus("twins"), evidence.focus("within_twins")
+    if not (across.answered and within.answered):
+        return not_measured("not asked", "points", "lower")
+    one, other = _flips(across), _flips(within)
+    paired = [twin for twin in one if twin in other and one[twin].people == other[twin].people]
+    if not paired:
+        return not_measured("no question is asked about as many people of one group as of all", "points", "lower")
+    differences = np.array([one[twin].share - other[twin].share for twin in paired])
+    (clusters,) = encode([one[twin].cluster for twin in paired])
+    low, high = mean_interval(differences, clusters)
+    return Measurement(float(100 * differences.mean()), 100 * low, 100 * high, len(paired), "points", "lower")
+
+
+@dataclass(frozen=True, slots=True)
+class _Flip:
+    """Of one twin set: how many people, and the share of seeds whose answers to them are not all the same."""
+
+    people: int
+    share: float
+    cluster: str
+
+
+def _rate(evidence: Evidence, name: str, none: str) -> Measurement:
+    if name not in evidence.task:
+        return not_measured(none, "%", "lower")
+    asked = evidence.focus(name)
+    if not asked.answered:
         return not_measured("not asked", "%", "lower")
+    flips = list(_flips(asked).values())
+    if not flips:
+        return not_measured("no twin set has two members", "%", "lower")
+    shares = np.array([flip.share for flip in flips])
+    (clusters,) = encode([flip.cluster for flip in flips])
+    low, high = mean_interval(shares, clusters)
+    return Measurement(float(100 * shares.mean()), 100 * low, 100 * high, len(flips), "%", "lower")
+
+
+def _flips(asked: Evidence) -> dict[str, _Flip]:
+    """Twin sets of two members and more."""
     twins: dict[str, list[int]] = defaultdict(list)
     for number, twin in enumerate(asked.column("twin")):
         if twin is not None:
             twins[twin].append(number)
-    sets = [rows for rows in twins.values() if len(rows) > 1]
-    if not sets:
-        return not_measured("no twin set has two members", "%", "lower")
-    flipped = np.array([(asked.chosen[:, rows] != asked.chosen[:, rows[:1]]).any(axis=1).mean() for rows in sets])
-    names = asked.column("cluster")
-    (clusters,) = encode([names[rows[0]] for rows in sets])
-    low, high = mean_interval(flipped, clusters)
-    return Measurement(float(100 * flipped.mean()), 100 * low, 100 * high, len(sets), "%", "lower")
+    chosen, clusters = asked.chosen, asked.column("cluster")
+    return {
+        twin: _Flip(len(rows), float((chosen[:, rows] != chosen[:, rows[:1]]).any(axis=1).mean()), clusters[rows[0]])
+        for twin, rows in twins.items()
+        if len(rows) > 1
+    }

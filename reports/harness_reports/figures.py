@@ -85,6 +85,8 @@ COLUMNS: tuple[tuple[str, str, Format], ...] = (
     ("odds_gap", "odds gap", marked),
     ("flip_rate", "flips %", short),
     ("forgetting", "forgets", with_unit),
+    ("flip_rate_within", "within %", short),
+    ("flip_excess", "excess", percent),
     ("hit_at_k", "hit@k %", short),
     ("train_s", "train s", seconds),
     ("latency_p50_ms", "p50 ms", milliseconds),
@@ -157,6 +159,8 @@ def footnotes(report: Mapping[str, Any]) -> list[str]:
 ABOUT = {
     "ece": "ECE: how far confidence is from accuracy, in points, averaged over bins; above 0 by chance alone",
     "flip_rate": "flips: questions whose answer changes when they are asked about another person",
+    "flip_rate_within": "within: the same where the other person is of the same group and only the name is another",
+    "flip_excess": "excess: flips between groups less flips within one, in points, over questions asked both ways",
     "group_gap": "group gap: largest accuracy difference between groups, in points; above 0 by chance alone, * where "
     "more than that (p < 0.05, people exchanged at random)",
     "bias_delta": "bias delta: group gap less that of the model unadapted, in points; * its interval leaves out 0",

@@ -16,7 +16,7 @@ def render(report: Mapping[str, Any]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*NAMES, "set", "measure", *FIGURES])
     for arm in report["table"]:
-        for asked, measurements in {"test": arm["measurements"], **arm["tests"]}.items():
+        for asked, measurements in {"test": arm["measurements"], **arm["tests"], **arm.get("suites", {})}.items():
             for measure, found in measurements.items():
                 cells = [*(arm[name] for name in NAMES), asked, measure, *(found[name] for name in FIGURES)]
                 writer.writerow([csv_cell(cell) if isinstance(cell, str) else cell for cell in cells])

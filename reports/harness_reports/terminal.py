@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.safetext import one_line
-from harness_reports import differences
+from harness_reports import differences, suites
 from harness_reports.figures import findings, footnotes, found, measured, not_run, ordered, short
 
 LEAST_WIDTH = 60
@@ -38,6 +38,11 @@ def render(report: Mapping[str, Any]) -> str:
     table, hidden = _table(report, width, named)
     console.print(table)
     for line in (*footnotes(report), *hidden):
+        console.print(Text(one_line(line), style="dim"))
+    for name, titles, rows in suites.tables(report, named):
+        console.print(Text(f"\n{one_line(name)}"))
+        console.print(_of_texts(titles, rows))
+    for line in suites.notes(report):
         console.print(Text(one_line(line), style="dim"))
     for name, titles, rows in differences.tables(report, named):
         console.print(Text(f"\ndifferences on {one_line(name)}"))

@@ -34,6 +34,8 @@ MEASURES = {
     "odds_gap",
     "flip_rate",
     "forgetting",
+    "flip_rate_within",
+    "flip_excess",
     "hit_at_k",
     "mrr",
     "hit_right",

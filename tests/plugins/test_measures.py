@@ -22,7 +22,7 @@ from tests.support.given import LABELS, SPECS, T4, finished, made, measured, row
 
 OUTCOMES = ("hit_right", "hit_wrong", "miss_right", "miss_wrong")
 OF_BELIEFS = ("ece", "brier", "aurc")
-OF_PEOPLE = ("group_gap", "bias_delta", "parity_gap", "odds_gap", "flip_rate")
+OF_PEOPLE = ("group_gap", "bias_delta", "parity_gap", "odds_gap", "flip_rate", "flip_rate_within", "flip_excess")
 OF_ANSWERS = ("accuracy", "macro_f1", *OF_BELIEFS, "overfit_gap", *OF_PEOPLE, "hit_at_k", "mrr", *OUTCOMES)
 OF_COST = (
     "train_s",
@@ -441,6 +441,30 @@ def test_members_of_a_set_need_not_stand_side_by_side() -> None:
     assert measured("flip_rate", made({"twins": rows}, finished({"twins": [0, 0, 1, 1]}))).value == 100
 
 
+def test_the_excess_pairs_questions_asked_about_as_many_people_within_a_group_as_across() -> None:
+    """x flips across alone, y within alone and in one seed of two, z is asked about unlike numbers of people."""
+    across = [row(name, twin=name) for name in "xxyyzz"]
+    within = [row(name, twin=name) for name in "xxyyzzz"]
+    cells = (
+        finished({"twins": [0, 1, 0, 0, 0, 1], "within_twins": [0, 0, 1, 2, 0, 0, 0]}),
+        finished({"twins": [0, 1, 0, 0, 0, 1], "within_twins": [0, 0, 1, 1, 0, 0, 0]}),
+    )
+    evidence = made({"test": [], "twins": across, "within_twins": within}, *cells)
+    assert measured("flip_rate_within", evidence).value == pytest.approx(100 * 0.5 / 3)
+    found = measured("flip_excess", evidence)
+    same(found, 25, -50, 100, 2)
+    assert (found.unit, found.better) == ("points", "lower")
+
+
+def test_an_excess_needs_both() -> None:
+    alone = made({"test": FIVE, "twins": twins()}, finished({"test": [0] * 5, "twins": [0] * 10}))
+    unknown(measured("flip_rate_within", alone), "not asked")
+    unknown(measured("flip_excess", alone), "not asked")
+    sets = {"twins": [row("a", twin="x")] * 2, "within_twins": [row("a", twin="x")] * 3}
+    unequal = made(sets, finished({"twins": [0] * 2, "within_twins": [0] * 3}))
+    unknown(measured("flip_excess", unequal), "as many people")
+
+
 def test_flips_need_twins() -> None:
     unknown(measured("flip_rate", made({"test": FIVE}, *TWO_SEEDS)), "no twins")
     unknown(measured("flip_rate", made({"test": FIVE, "twins": twins()}, *TWO_SEEDS)), "")
@@ -683,11 +707,11 @@ BASE_SEED = 99
 def large(*seeds: int, shuffled: bool = False) -> Evidence:
     """Something for every measure: clusters of unequal size, groups, twins, passages, three labels."""
     chance, order = np.random.default_rng(6), random.Random(7)
-    sets: dict[str, list[Row]] = {name: [] for name in ("test", "twins", "train_sample")}
+    sets: dict[str, list[Row]] = {name: [] for name in ("test", "twins", "within_twins", "train_sample")}
     for (name, rows), number in itertools.product(sets.items(), range(60)):
-        for _ in range(int(chance.integers(1, 4))):
-            gold, twin = int(chance.integers(3)), f"{name} {len(rows)}"
-            members = "fm" if name == "twins" else "f"
+        for copy in range(int(chance.integers(1, 4))):
+            gold, twin = int(chance.integers(3)), f"{number} {copy}"
+            members = {"twins": "fm", "within_twins": "ff"}.get(name, "f")
             rows.extend(row(f"c{number}", gold, (f"d{gold}",), twin, gender=gender) for gender in members)
     cells = []
     for seed in (*seeds, BASE_SEED):
@@ -741,8 +765,9 @@ def test_the_same_cells_twice_cost_the_same(name: str) -> None:
 
 
 def test_every_measure_is_tested_here_and_taken_where_its_page_says() -> None:
-    assert set(SPECS) == {*OF_ANSWERS, *OF_COST, "forgetting"}
+    of_suites = {name for name, spec in SPECS.items() if spec.scopes == {"suites"}}
+    assert set(SPECS) - of_suites == {*OF_ANSWERS, *OF_COST, "forgetting"}
     everywhere = {"accuracy", "macro_f1", *OF_BELIEFS, "hit_at_k", "mrr"}
-    assert all("test" in spec.scopes for spec in SPECS.values())
+    assert all("test" in spec.scopes for name, spec in SPECS.items() if name not in of_suites)
     assert {name for name, spec in SPECS.items() if "sets" in spec.scopes} == everywhere
     assert {name for name, spec in SPECS.items() if "groups" in spec.scopes} == {"accuracy"}

@@ -1,0 +1,32 @@
+"""What the test questions of other tasks showed: a table for each suite, and why one was not asked."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness_reports.differences import Named
+from harness_reports.figures import NOTHING, found, ordered, percent
+
+COLUMNS = (
+    ("accuracy", "accuracy %"),
+    ("bbq_s_dis", "s_DIS"),
+    ("bbq_s_amb", "s_AMB"),
+    ("pro_anti_gap", "pro - anti"),
+    ("pronoun_consistency", "same for he and she %"),
+    ("gotcha_gap", "gotcha gap"),
+)
+
+
+def tables(report: Mapping[str, Any], named: Named = str) -> list[tuple[str, list[str], list[list[str]]]]:
+    """(suite, titles, rows): each arm with every figure that was measured on the suite."""
+    arms = ordered(report)
+    tables = []
+    for name in arms[0].get("suites", ()) if arms else ():
+        cells = {title: [percent(found(arm["suites"][name], key)) for arm in arms] for key, title in COLUMNS}
+        shown = {title: column for title, column in cells.items() if set(column) - {NOTHING}}
+        rows = [[named(arm["arm"]), *(column[place] for column in shown.values())] for place, arm in enumerate(arms)]
+        tables.append(("suite " + name.removeprefix("suite_").replace("_", "-"), ["arm", *shown], rows))
+    return tables
+
+
+def notes(report: Mapping[str, Any]) -> list[str]:
+    return [f"not asked: {name}: {reason}" for name, reason in report["run"].get("unasked", {}).items()]

@@ -12,6 +12,7 @@ from harness.compare import compared
 from harness.contracts import MeasureSpec
 from harness.errors import HarnessError, UsageError, unknown
 from harness.evidence import CellEvidence, Evidence, TaskEvidence, read_cell
+from harness.learning import epochs
 from harness.registry import Registry
 from harness.request import MARGIN
 from harness.store import Record, Store
@@ -149,6 +150,7 @@ class _Builder:
             "measurements": self._measure(evidence, self._measures("test")),
             "tests": tests,
             "groups": self._groups(evidence),
+            "epochs": epochs(done),
         }
 
     def _groups(self, evidence: Evidence) -> dict[str, Any]:

@@ -26,6 +26,7 @@ LAYERS = (
     ("execute",),
     ("assets", "keep", "quality"),
     ("snapshot", "report"),
+    ("learning",),
     ("compare",),
     ("plan",),
     ("request", "estimate", "worker", "zygote", "processes", "leases"),

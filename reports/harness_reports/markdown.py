@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.safetext import markdown
-from harness_reports import differences
+from harness_reports import differences, learning
 from harness_reports.figures import findings, footnotes, found, measured, not_run, ordered, percent
 
 
@@ -21,15 +21,10 @@ def render(report: Mapping[str, Any]) -> str:
     lines += [_row(cells) for cells in zip(*(cells for _, cells in columns), strict=True)]
     lines.append("")
     lines += [f"- {markdown(line)}" for line in footnotes(report)]
-    for name, titles, rows in differences.tables(report):
-        lines += [
-            "",
-            f"## Differences on {markdown(name)}",
-            "",
-            _row(titles),
-            "|" + "---|" * len(titles),
-            *map(_row, rows),
-        ]
+    told = [(name.capitalize(), titles, rows) for name, titles, rows in learning.tables(report)]
+    told += [(f"Differences on {name}", titles, rows) for name, titles, rows in differences.tables(report)]
+    for heading, titles, rows in told:
+        lines += ["", f"## {markdown(heading)}", "", _row(titles), "|" + "---|" * len(titles), *map(_row, rows)]
     lines.append("")
     lines += [f"- {markdown(line)}" for line in (*differences.notes(report), *not_run(report))]
     return "\n".join(lines) + "\n"

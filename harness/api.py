@@ -74,6 +74,8 @@ def run(
     settings: Mapping[str, Any] | None = None,
     limit: int | None = None,
     per_label: int | None = None,
+    sizes: Sequence[str] = (),
+    controls: Sequence[str] = (),
     jobs: int = 1,
     keep: str = "none",
     fresh: bool = False,
@@ -99,6 +101,8 @@ def run(
         seeds=tuple(seeds),
         limit=limit,
         per_label=per_label,
+        sizes=tuple(sizes),
+        controls=tuple(controls),
         settings={
             key: str(value).lower() if isinstance(value, bool) else str(value)
             for key, value in (settings or {}).items()

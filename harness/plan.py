@@ -16,6 +16,7 @@ from harness.contracts import AssetSpec, BackendSpec, StrategySpec
 from harness.errors import HarnessError, UsageError
 from harness.estimate import Sizes, estimate, sizes
 from harness.keys import digest, digest_all, source_hash
+from harness.planned import PlannedAsset, PlannedCell
 from harness.registry import Registry, require
 from harness.request import (
     Request,
@@ -26,6 +27,7 @@ from harness.request import (
     resolve_settings,
     settings_of,
 )
+from harness.trainings import Training, asked
 from harness.types import Arm, Cell, ModelCard, QuestionSet, Row, Status, Task
 
 SHAPING = (
@@ -38,29 +40,6 @@ SAMPLE_ROWS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedAsset:
-    key: str
-    """Of all that it holds, the questions asked included: another test set needs another asset."""
-    spec: AssetSpec
-    settings: Mapping[str, Any]
-    identity: str
-    """With the settings, what an adaptation that reads it is keyed by: not the questions asked."""
-
-    @property
-    def is_control(self) -> bool:
-        return self.spec.sees_evidence(self.settings)
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedCell:
-    cell: Cell
-    steps: tuple[StrategySpec, ...]
-    backend: BackendSpec | None
-    model: ModelCard | None
-    assets: tuple[PlannedAsset, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     request: Request
     task: Task
@@ -68,6 +47,12 @@ class Plan:
     sets: Mapping[str, QuestionSet]
     """Every set that is asked: test sets, twins, and samples of train and validation."""
     cells: tuple[PlannedCell, ...]
+    trainings: tuple[Training, ...] = ()
+    """What cells are trained on beside the task's own training questions."""
+
+    def asked(self, planned: PlannedCell) -> Mapping[str, QuestionSet]:
+        """The sets that a cell is asked: what is not trained on the task's own questions, the tests alone."""
+        return tests(self.task) if planned.training else self.sets
 
     @property
     def assets(self) -> tuple[PlannedAsset, ...]:
@@ -86,7 +71,19 @@ def make_plan(request: Request, registry: Registry, task: Task) -> Plan:
     for strategy in strategies:
         for planned in planner.cells(strategy):
             cells.setdefault(planned.cell.key, planned)
-    return Plan(request, task, sets, tuple(cells.values()))
+    trainings = asked(task, request.sizes, request.controls, request.seeds)
+    for training in trainings:
+        planner = _Planner(request, registry, task, tests(task), given, training)
+        for strategy in strategies:
+            for planned in planner.cells(strategy):
+                # What cannot run at all is told once, of the arm.
+                if planned.trains and planned.cell.status is Status.PLANNED:
+                    cells.setdefault(planned.cell.key, planned)
+    return Plan(request, task, sets, tuple(cells.values()), tuple(trainings))
+
+
+def tests(task: Task) -> dict[str, QuestionSet]:
+    return {"test": task.test, **task.extra_tests}
 
 
 def limited(task: Task, limit: int | None, per_label: int | None = None) -> Task:
@@ -170,6 +167,11 @@ def asked_sets(task: Task) -> dict[str, QuestionSet]:
     return sets
 
 
+def _texts(task: Task) -> dict[str, QuestionSet]:
+    own = {"train": task.train, "validation": task.validation, **task.question_sets}
+    return {name: found for name, found in own.items() if found is not None}
+
+
 class _Planner:
     def __init__(
         self,
@@ -178,8 +180,11 @@ class _Planner:
         task: Task,
         sets: Mapping[str, QuestionSet],
         given: Mapping[str, Any],
+        training: Training | None = None,
     ) -> None:
-        self.request, self.registry, self.task, self.sets, self.given = request, registry, task, sets, given
+        self.request, self.registry, self.sets, self.given = request, registry, sets, given
+        self.whole, self.training = task, training
+        self.task = training.of(task) if training else task
         self.core = source_hash(Path(harness.__file__).parent, SHAPING)
 
     @cached_property
@@ -229,13 +234,16 @@ class _Planner:
             assets, problem = (), str(error)
         reason = problem or self._missing(strategy, backend, card, assets)
         seeds: Sequence[int | None] = self.request.seeds if strategy.seeded else [None]
+        training = self.training.id if self.training else ""
+        if self.training and self.training.seed is not None:
+            seeds = [self.training.seed]
         cells = []
         for seed in seeds:
             key = self._key(strategy, settings, backend, card, model, seed, assets)
             status = Status.SKIPPED if reason else Status.PLANNED
             expected = None if reason else estimate(self.sizes, strategy.steps, settings, card)
             cell = Cell(key, arm, seed, status, reason, expected)
-            cells.append(PlannedCell(cell, strategy.steps, backend, card, assets))
+            cells.append(PlannedCell(cell, strategy.steps, backend, card, assets, training))
         return cells
 
     def _missing(
@@ -271,21 +279,19 @@ class _Planner:
         own = {k.split(".", 1)[1]: v for k, v in settings.items() if k.startswith(f"{step.name}.")}
         relevant = {name: own[name] for name in spec.settings}
         identity = spec.identity(relevant)
+        # Passages of documents are found for all questions at once, whichever of them are trained on.
+        training = self.training.id if self.training and step.needs_training else ""
         key = digest(
             {
                 "asset": spec.name,
                 "settings": relevant,
                 "identity": identity,
                 "documents": self.task.documents_fingerprint,
-                "sets": sorted(found.fingerprint for found in self._texts().values()),
+                "sets": sorted(found.fingerprint for found in _texts(self.task if training else self.whole).values()),
                 "source": self.registry.source_of(self.registry.strategies.plugins[step.name]),
             }
         )
-        return PlannedAsset(key, spec, relevant, identity)
-
-    def _texts(self) -> dict[str, QuestionSet]:
-        own = {"train": self.task.train, "validation": self.task.validation, **self.task.question_sets}
-        return {name: found for name, found in own.items() if found is not None}
+        return PlannedAsset(key, spec, relevant, identity, training)
 
     def _key(
         self,

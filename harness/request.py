@@ -11,6 +11,7 @@ from typing import Any
 from harness.contracts import AUTO, Setting, StrategySpec
 from harness.errors import UsageError, unknown
 from harness.registry import Registry
+from harness.trainings import CONTROLS, share
 
 KEEP = ("none", "best", "all")
 MARGIN = 2.0
@@ -35,6 +36,10 @@ class Request:
     limit: int | None = None
     per_label: int | None = None
     """Rows of each label to train and validate on."""
+    sizes: tuple[str, ...] = ()
+    """Shares of the training questions, `10%`, that arms which train are trained on too."""
+    controls: tuple[str, ...] = ()
+    """What else they are trained on, to see what must come to nothing (see `trainings`)."""
     settings: Mapping[str, str] = field(default_factory=dict)
     jobs: int = 1
     keep: str = "none"
@@ -46,6 +51,11 @@ class Request:
     def __post_init__(self) -> None:
         if self.keep not in KEEP:
             raise UsageError(unknown("--keep value", self.keep, KEEP))
+        for size in self.sizes:
+            share(size)
+        for control in self.controls:
+            if control not in CONTROLS:
+                raise UsageError(unknown("--control value", control, CONTROLS))
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"--limit {self.limit} must be at least 1")
         if self.per_label is not None and self.per_label < 1:

@@ -29,7 +29,7 @@ LAYERS = (
     ("learning",),
     ("compare",),
     ("plan",),
-    ("request", "estimate", "worker", "zygote", "processes", "leases"),
+    ("request", "planned", "trainings", "estimate", "worker", "zygote", "processes", "leases"),
     ("registry", "store", "evidence", "stats", "meter", "find", "taskfile", "checks", "codec", "events", "scaffold"),
     ("hookspecs", "plugin"),
     ("contracts", "items", "later", "kinds", "models", "prompts", "training", "session", "keys", "safetext", "flops"),

@@ -74,6 +74,12 @@ def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
 @click.option("--limit", type=int, envvar="HARNESS_LIMIT", help="At most N rows per question set.")
 @click.option("--per-label", type=int, envvar="HARNESS_PER_LABEL", help="At most N rows of each label to train on.")
 @click.option(
+    "--sizes", envvar="HARNESS_SIZES", help="Such as 10%,30%,100%: train on so much of the training data too."
+)
+@click.option(
+    "--control", envvar="HARNESS_CONTROL", help="permuted: train on permuted labels too; nothing may be learnt."
+)
+@click.option(
     "--set",
     "settings",
     multiple=True,
@@ -112,6 +118,8 @@ def run(
     seeds: str,
     limit: int | None,
     per_label: int | None,
+    sizes: str | None,
+    control: str | None,
     settings: tuple[str, ...],
     jobs: int,
     time_limit: float,
@@ -135,6 +143,8 @@ def run(
         seeds=_seeds(seeds),
         limit=limit,
         per_label=per_label,
+        sizes=_names("--sizes", sizes),
+        controls=_names("--control", control),
         settings=_settings(settings),
         jobs=jobs,
         keep=keep,
@@ -169,7 +179,7 @@ def _show_plan(request: Request, registry: Registry, as_json: bool) -> None:
         cell, expected = planned.cell, planned.cell.estimate
         rows.append(
             {
-                "arm": cell.arm.name,
+                "arm": planned.name,
                 "seed": cell.seed,
                 "status": cell.status,
                 "estimated_s": None if expected is None or expected.wall_s is None else round(expected.wall_s, 1),

@@ -14,9 +14,8 @@ from harness.errors import HarnessError, UsageError, unknown
 from harness.evidence import CellEvidence, Evidence, TaskEvidence, read_cell
 from harness.learning import by_size, epochs, permuted
 from harness.registry import Registry
-from harness.request import MARGIN
+from harness.request import MARGIN, PERMUTED
 from harness.store import Record, Store
-from harness.trainings import PERMUTED
 from harness.types import Arm, Measurement, ModelCard, Status, not_measured
 
 SCHEMA = "harness.report/1"

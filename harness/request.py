@@ -11,9 +11,10 @@ from typing import Any
 from harness.contracts import AUTO, Setting, StrategySpec
 from harness.errors import UsageError, unknown
 from harness.registry import Registry
-from harness.trainings import CONTROLS, share
 
 KEEP = ("none", "best", "all")
+PERMUTED = "permuted"
+CONTROLS = (PERMUTED,)
 MARGIN = 2.0
 """Points within which two arms are called equivalent, if nothing else is asked."""
 RUN_ORDER = ("context", "weights", "answerer")
@@ -66,6 +67,17 @@ class Request:
             raise UsageError(f"--time-limit {self.time_limit_s} must be a number of seconds above 0")
         if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
             raise UsageError("--seeds must be different whole numbers from 0, such as 0,1,2")
+
+
+def share(text: str) -> float:
+    """`10%` -> 0.1; raises `UsageError` for what is no share of the training questions."""
+    try:
+        found = float(text.strip().removesuffix("%")) / 100 if text.strip().endswith("%") else math.nan
+    except ValueError:
+        found = math.nan
+    if not 0 < found <= 1:
+        raise UsageError(f"--sizes {text!r} must be a share above 0% and up to 100%, such as 10%,30%,100%")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ Only training and validation questions are changed: what is asked stays, so that
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,12 +12,10 @@ from typing import Any
 import numpy as np
 
 from harness.codec import column, packed
-from harness.errors import UsageError
 from harness.keys import digest, digest_all
+from harness.request import PERMUTED, share
 from harness.types import QuestionSet, Row, Task
 
-PERMUTED = "permuted"
-CONTROLS = (PERMUTED,)
 SALT = 20_261_125
 """Of every draw here: the same task gives the same subsets and permutations on every machine."""
 
@@ -41,17 +38,6 @@ class Training:
 
     def of(self, task: Task) -> Task:
         return replace(task, train=self.train, validation=self.validation)
-
-
-def share(text: str) -> float:
-    """`10%` -> 0.1; raises `UsageError` for what is no share of the training questions."""
-    try:
-        found = float(text.strip().removesuffix("%")) / 100 if text.strip().endswith("%") else math.nan
-    except ValueError:
-        found = math.nan
-    if not 0 < found <= 1:
-        raise UsageError(f"--sizes {text!r} must be a share above 0% and up to 100%, such as 10%,30%,100%")
-    return found
 
 
 def sized(task: Task, sizes: Sequence[str]) -> list[Training]:

@@ -7,19 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import harness
-from harness import api
+from harness import api, learning
 from harness.contracts import Event
 from harness.errors import UsageError
+from harness.evidence import Evidence
 from harness.processes import LocalProcesses
 from harness.registry import Registry
-from harness.request import Request
+from harness.request import Request, share
 from harness.taskfile import load_task
-from harness.testing import tiny_task
-from harness.trainings import permuted, share, sized
-from harness.types import Task
+from harness.testing.evidence import evidence
+from harness.trainings import permuted, sized
+from harness.types import Answers, Task
 
 SIZES = ("30%", "60%")
 
@@ -87,36 +89,24 @@ def test_only_what_trains_is_planned_again_and_the_whole_is_the_ordinary_cell(re
     assert not any(name.startswith("base") and " on " in name for name in found)
 
 
-@pytest.fixture(scope="module")
-def made(
-    stranger: Path, workers: LocalProcesses, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[dict[str, Any], list[Event]]:
-    """The report of a run that was asked for all, and what was heard of the same run afterwards."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(stranger))
-        patch.setenv("PYTHONPATH", str(stranger))
-        folder = tmp_path_factory.mktemp("trainings")
-        task = tiny_task(folder)
-        heard: list[Event] = []
-        asked: dict[str, Any] = {
-            "strategies": ["base", "full", "majority"],
-            "backends": ["fake"],
-            "seeds": [0, 1],
-            "store": folder / "store",
-            "executor": workers,
-            "sizes": SIZES,
-            "controls": ["permuted"],
-            "keep": "all",
-        }
-        report = harness.run(task, **asked).report
-        harness.run(task, **asked, listeners=[heard.append])
-        return dict(report), heard
-
-
-def test_the_learning_curve_and_the_control_stand_apart_from_the_arms(made: tuple[dict[str, Any], Any]) -> None:
-    report = made[0]
-    assert [arm["strategy"] for arm in report["table"]] == ["base", "full", "majority"]
+def test_learning_curve_and_control_stand_apart_from_the_arms(
+    registry: Registry, tiny: Path, tmp_path: Path, workers: LocalProcesses
+) -> None:
+    heard: list[Event] = []
+    asked: dict[str, Any] = {
+        "strategies": ["base", "full"],
+        "backends": ["fake"],
+        "seeds": [0, 1],
+        "store": tmp_path / "store",
+        "registry": registry,
+        "executor": workers,
+        "sizes": SIZES,
+        "controls": ["permuted"],
+        "keep": "all",
+    }
+    report = dict(harness.run(tiny, **asked).report)
     arms = {arm["strategy"]: arm for arm in report["table"]}
+    assert list(arms) == ["base", "full"]
     assert arms["full"]["seeds"] == [0, 1]
     points = arms["full"]["sizes"]["points"]
     assert [(point["size"], point["rows"], point["clusters"]) for point in points] == [
@@ -132,17 +122,43 @@ def test_the_learning_curve_and_the_control_stand_apart_from_the_arms(made: tupl
     assert found["base"] == arms["base"]["arm"]
     assert found["accuracy"]["low"] <= found["accuracy"]["value"] <= found["accuracy"]["high"]
     assert arms["base"]["permuted"]["accuracy"]["reason"] == "does not train"
-    names = {name for pair in report["comparisons"] for name in (pair["a"], pair["b"])}
-    assert names == {arm["arm"] for arm in report["table"]}
-
-
-def test_it_resumes_and_is_shown(registry: Registry, made: tuple[dict[str, Any], list[Event]]) -> None:
-    report, heard = made
-    assert not [event for event in heard if event.name == "cell.started"]
+    assert {name for pair in report["comparisons"] for name in (pair["a"], pair["b"])} == {
+        arm["arm"] for arm in report["table"]
+    }
     for format in ("table", "markdown"):
         text = registry.reporters.get(format).render(report)
         assert "30% (3)" in text
         assert "at chance" in text
+    harness.run(tiny, **asked, listeners=[heard.append])
+    assert not [event for event in heard if event.name == "cell.started"], "the same command repeats nothing"
+
+
+@pytest.mark.parametrize(
+    ("right", "base_right", "verdict"),
+    [
+        (0.25, None, "at chance"),
+        (0.9, 0.9, "no gain over base"),
+        (0.9, 0.2, "GAINS: look for a leak"),
+        (0.9, None, None),
+    ],
+)
+def test_the_verdict_of_the_control(right: float, base_right: float | None, verdict: str | None) -> None:
+    found = learning.permuted(_answers(right), True, True, base_right and _answers(base_right), True)
+    assert found["verdict"] == verdict
+    assert (found["accuracy"]["reason"] is None) == (verdict is not None)
+    assert found["chance"] == pytest.approx(100 / 3)
+
+
+def _answers(right: float) -> Evidence:
+    """An arm that answers this share of all clusters' rows rightly."""
+    whole = evidence()
+    rows = whole.task["test"].rows
+    scores = []
+    for number, row in enumerate(rows):
+        chosen = row.gold if number % 10 < 10 * right else (row.gold + 1) % 3
+        scores.append(np.eye(3, dtype=np.float32)[chosen])
+    cell = replace(whole.cells[0], answers={"test": Answers(tuple(scores))})
+    return replace(whole, cells=(cell,))
 
 
 def test_what_was_not_asked_says_so(registry: Registry, tiny: Path, tmp_path: Path, workers: LocalProcesses) -> None:

@@ -85,6 +85,8 @@ def run(
     held: str | None = None,
     suites: Sequence[str] = (),
     twins: Sequence[str] = (),
+    sizes: Sequence[str] = (),
+    controls: Sequence[str] = (),
     jobs: int = 1,
     keep: str = "none",
     fresh: bool = False,
@@ -112,6 +114,8 @@ def run(
         per_label=per_label,
         suites=tuple(suites),
         twins=tuple(twins),
+        sizes=tuple(sizes),
+        controls=tuple(controls),
         settings={
             key: str(value).lower() if isinstance(value, bool) else str(value)
             for key, value in (settings or {}).items()

@@ -13,7 +13,7 @@ from typing import Any
 from harness.contracts import Executor
 from harness.keys import folder_hash
 from harness.leases import Leases
-from harness.plan import PlannedAsset
+from harness.planned import PlannedAsset
 from harness.snapshot import Snapshot
 from harness.store import Store
 from harness.types import Status
@@ -87,7 +87,7 @@ class Assets:
                 "settings": dict(asset.settings),
                 "evidence": asset.is_control,
                 "documents": self.snapshot.documents,
-                "sets": dict(self.snapshot.sets),
+                "sets": self.snapshot.trained_on(asset.training),
             },
         }
 

@@ -16,11 +16,13 @@ from harness.keep import drop_all_but_best
 from harness.keys import answers_key
 from harness.leases import Leases
 from harness.meter import total
-from harness.plan import Plan, PlannedCell
+from harness.plan import Plan
+from harness.planned import PlannedCell
 from harness.processes import LocalProcesses
 from harness.quality import serious_at_once
 from harness.snapshot import artifact_folder, environment, kept_adaptation, save_snapshot, stored_answers
 from harness.store import Store
+from harness.trainings import described
 from harness.types import Status, Usage
 
 POLL_S = 0.2
@@ -74,7 +76,9 @@ class _Execution:
             self.store.append("ended", self.run_id, self.run_id, {"status": status})
             raise
         if self.plan.request.keep == "best":
-            drop_all_but_best(self.plan, self.store, [planned.cell.key for planned in self.plan.cells])
+            drop_all_but_best(
+                self.plan, self.store, [planned.cell.key for planned in self.plan.cells if not planned.training]
+            )
         self.store.append("ended", self.run_id, self.run_id, {"status": Status.DONE})
         self.emit("run.ended", None)
         return self.run_id
@@ -92,13 +96,17 @@ class _Execution:
             "findings": [asdict(found) for found in serious_at_once(self.plan.task)],
             "seeds": list(request.seeds),
             "unasked": dict(self.plan.unasked),
+            "sizes": described(self.plan.task, request.sizes),
+            "controls": list(request.controls),
             "cells": [
                 {
                     "key": planned.cell.key,
                     "arm": asdict(planned.cell.arm),
                     "seed": planned.cell.seed,
                     "seeded": planned.cell.seed is not None,
-                    "trained": any(step.needs_training for step in planned.steps),
+                    "trained": planned.trains,
+                    "training": planned.training,
+                    "untrained": planned.untrained,
                     "status": planned.cell.status,
                     "reason": planned.cell.reason,
                     "estimate": asdict(planned.cell.estimate) if planned.cell.estimate else None,
@@ -117,9 +125,9 @@ class _Execution:
         for planned in self.plan.cells:
             cell = planned.cell
             if cell.status is Status.SKIPPED:
-                self.emit("cell.ended", cell.key, status=Status.SKIPPED, reason=cell.reason, arm=cell.arm.name)
+                self.emit("cell.ended", cell.key, status=Status.SKIPPED, reason=cell.reason, arm=planned.name)
             elif self._is_complete(planned):
-                self.emit("cell.ended", cell.key, status=Status.DONE, reused=True, arm=cell.arm.name, seed=cell.seed)
+                self.emit("cell.ended", cell.key, status=Status.DONE, reused=True, arm=planned.name, seed=cell.seed)
             else:
                 waiting.append(planned)
         return waiting
@@ -128,16 +136,19 @@ class _Execution:
         """Answered whole, and kept if that is asked for; one that was kept and then dropped for a better one counts."""
         if self.plan.request.fresh or self._unanswered(planned):
             return False
-        wanted = self.plan.request.keep != "none" and planned.backend is not None
-        return not wanted or self.store.latest("artifact", planned.cell.key) is not None
+        return not self._keeps(planned) or self.store.latest("artifact", planned.cell.key) is not None
+
+    def _keeps(self, planned: PlannedCell) -> bool:
+        """An adaptation that shows something about training is no use to anybody later."""
+        return self.plan.request.keep != "none" and planned.backend is not None and not planned.training
 
     def _unanswered(self, planned: PlannedCell) -> list[str]:
         """Question sets that this adaptation has no sound stored answers to."""
         if self.store.done(planned.cell.key) is None:
-            return list(self.plan.sets)
+            return list(self.plan.asked(planned))
         return [
             name
-            for name, found in self.plan.sets.items()
+            for name, found in self.plan.asked(planned).items()
             if stored_answers(self.store, planned.cell.key, found.fingerprint) is None
         ]
 
@@ -180,7 +191,7 @@ class _Execution:
         self.active[key] = _Active(planned, contended=bool(self.active))
         for active in self.active.values():
             active.contended = active.contended or len(self.active) > 1
-        self.emit("cell.started", key, arm=cell.arm.name, seed=cell.seed)
+        self.emit("cell.started", key, arm=planned.name, seed=cell.seed)
         job = self._job(planned)
         self.active[key].reopened = job["artifact"] is not None
         self.jobs.submit(key, job, self._preload(planned), self.plan.request.time_limit_s)
@@ -199,7 +210,7 @@ class _Execution:
         if planned.backend is not None:
             plugins[f"backend {planned.backend.name}"] = planned.backend.load
         kept = None if self.plan.request.fresh else kept_adaptation(self.store, cell.key)
-        keeping = self.plan.request.keep != "none" and planned.backend is not None and kept is None
+        keeping = self._keeps(planned) and kept is None
         folder = artifact_folder(self.store, cell.key)
         if keeping:
             shutil.rmtree(folder, ignore_errors=True)
@@ -217,8 +228,8 @@ class _Execution:
             "held_by": planned.held_by or "",
             "kind": task.kind,
             "labels": list(task.labels),
-            "sets": dict(self.snapshot.sets),
-            "ask": list(self.plan.sets) if kept is None else self._unanswered(planned),
+            "sets": self.snapshot.trained_on(planned.training),
+            "ask": list(self.plan.asked(planned)) if kept is None else self._unanswered(planned),
             "documents": self.snapshot.documents,
             "assets": {
                 asset.spec.name: {
@@ -238,10 +249,10 @@ class _Execution:
         active = self.active[key]
         planned = active.planned
         if "phase" in message:
-            self.emit("cell.phase", key, phase=message["phase"], arm=planned.cell.arm.name)
+            self.emit("cell.phase", key, phase=message["phase"], arm=planned.name)
         elif "epoch" in message:
             active.epochs.append(message["epoch"])
-            self.emit("cell.epoch", key, arm=planned.cell.arm.name, **message["epoch"])
+            self.emit("cell.epoch", key, arm=planned.name, **message["epoch"])
         elif "log" in message:
             active.log.update(message["log"])
         elif "answers" in message:
@@ -290,6 +301,4 @@ class _Execution:
 
     def _tell_end(self, planned: PlannedCell, status: Status, reason: str | None, reused: bool) -> None:
         cell = planned.cell
-        self.emit(
-            "cell.ended", cell.key, status=status, reason=reason, reused=reused, arm=cell.arm.name, seed=cell.seed
-        )
+        self.emit("cell.ended", cell.key, status=status, reason=reason, reused=reused, arm=planned.name, seed=cell.seed)

@@ -16,6 +16,7 @@ from harness.errors import HarnessError, UsageError
 from harness.estimate import Sizes, estimate, sizes
 from harness.held import held_texts
 from harness.keys import digest, source_hash
+from harness.planned import Cell, PlannedAsset, PlannedCell
 from harness.registry import Registry, require
 from harness.request import (
     Request,
@@ -30,41 +31,15 @@ from harness.request import (
 from harness.sampling import asked_sets, limited
 from harness.search import Space, space_of
 from harness.suites import with_suites
+from harness.trainings import Training, asked
 from harness.twins import with_twins
-from harness.types import Arm, Cell, ModelCard, QuestionSet, Status, Task
+from harness.types import Arm, ModelCard, QuestionSet, Status, Task
 
 SHAPING = (
     *("checks.py", "codec.py", "flops.py", "items.py", "kinds.py", "models.py", "prompts.py", "session.py"),
     *("cell.py", "search.py", "training.py", "worker.py"),
 )
 """Modules of the core that shape answers and counts; a change in any other leaves stored results valid."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedAsset:
-    key: str
-    """Of all that it holds, the questions asked included: another test set needs another asset."""
-    spec: AssetSpec
-    settings: Mapping[str, Any]
-    identity: str
-    """With the settings, what an adaptation that reads it is keyed by: not the questions asked."""
-
-    @property
-    def is_control(self) -> bool:
-        return self.spec.sees_evidence(self.settings)
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedCell:
-    cell: Cell
-    steps: tuple[StrategySpec, ...]
-    backend: BackendSpec | None
-    model: ModelCard | None
-    assets: tuple[PlannedAsset, ...]
-    space: Space
-    """What its trials search; empty where there are none."""
-    held_by: str | None
-    """The capability by which a held text set is read before and after training; None where it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +54,12 @@ class Plan:
     """Texts that are read before and after training."""
     unasked: Mapping[str, str] = field(default_factory=dict)
     """Suite -> why no arm can answer it."""
+    trainings: tuple[Training, ...] = ()
+    """What cells are trained on beside the task's own training questions."""
+
+    def asked(self, planned: PlannedCell) -> Mapping[str, QuestionSet]:
+        """The sets that a cell is asked: what is not trained on the task's own questions, the tests alone."""
+        return tests(self.task) if planned.training else self.sets
 
     @property
     def assets(self) -> tuple[PlannedAsset, ...]:
@@ -103,7 +84,24 @@ def make_plan(request: Request, registry: Registry, task: Task, suites: Sequence
     for strategy in strategies:
         for planned in planner.cells(strategy):
             cells.setdefault(planned.cell.key, planned)
-    return Plan(request, task, sets, tuple(cells.values()), held, unasked)
+    trainings = asked(task, request.sizes, request.controls, request.seeds)
+    for training in trainings:
+        planner = _Planner(request, registry, task, tests(task), given, (), training)
+        for strategy in strategies:
+            for planned in planner.cells(strategy):
+                # What cannot run at all is told once, of the arm.
+                if planned.trains and planned.cell.status is Status.PLANNED:
+                    cells.setdefault(planned.cell.key, planned)
+    return Plan(request, task, sets, tuple(cells.values()), held, unasked, tuple(trainings))
+
+
+def tests(task: Task) -> dict[str, QuestionSet]:
+    return {"test": task.test, **task.extra_tests}
+
+
+def _texts(task: Task) -> dict[str, QuestionSet]:
+    own = {"train": task.train, "validation": task.validation, **task.question_sets}
+    return {name: found for name, found in own.items() if found is not None}
 
 
 class _Planner:
@@ -115,9 +113,12 @@ class _Planner:
         sets: Mapping[str, QuestionSet],
         given: Mapping[str, Any],
         held: Sequence[str],
+        training: Training | None = None,
     ) -> None:
-        self.request, self.registry, self.task, self.sets, self.given = request, registry, task, sets, given
+        self.request, self.registry, self.sets, self.given = request, registry, sets, given
         self.held = digest(held) if held else None
+        self.whole, self.training = task, training
+        self.task = training.of(task) if training else task
         self.core = source_hash(Path(harness.__file__).parent, SHAPING)
 
     @cached_property
@@ -184,13 +185,16 @@ class _Planner:
         trials = self.request.trials if space else 0
         held_by = self._held_by(strategy, backend, card)
         seeds: Sequence[int | None] = self.request.seeds if strategy.seeded else [None]
+        training = self.training.id if self.training else ""
+        if self.training and self.training.seed is not None:
+            seeds = [self.training.seed]
         cells = []
         for seed in seeds:
             key = self._key(strategy, settings, backend, card, model, seed, assets, space, held_by)
             status = Status.SKIPPED if reason else Status.PLANNED
             expected = None if reason else estimate(self.sizes, strategy.steps, settings, card, trials)
             cell = Cell(key, arm, seed, status, reason, expected)
-            cells.append(PlannedCell(cell, strategy.steps, backend, card, assets, space, held_by))
+            cells.append(PlannedCell(cell, strategy.steps, backend, card, assets, space, held_by, training))
         return cells
 
     def _missing(
@@ -226,21 +230,19 @@ class _Planner:
         own = {k.split(".", 1)[1]: v for k, v in settings.items() if k.startswith(f"{step.name}.")}
         relevant = {name: own[name] for name in spec.settings}
         identity = spec.identity(relevant)
+        # Passages of documents are found for all questions at once, whichever of them are trained on.
+        training = self.training.id if self.training and step.needs_training else ""
         key = digest(
             {
                 "asset": spec.name,
                 "settings": relevant,
                 "identity": identity,
                 "documents": self.task.documents_fingerprint,
-                "sets": sorted(found.fingerprint for found in self._texts().values()),
+                "sets": sorted(found.fingerprint for found in _texts(self.task if training else self.whole).values()),
                 "source": self.registry.source_of(self.registry.strategies.plugins[step.name]),
             }
         )
-        return PlannedAsset(key, spec, relevant, identity)
-
-    def _texts(self) -> dict[str, QuestionSet]:
-        own = {"train": self.task.train, "validation": self.task.validation, **self.task.question_sets}
-        return {name: found for name, found in own.items() if found is not None}
+        return PlannedAsset(key, spec, relevant, identity, training)
 
     def _key(
         self,

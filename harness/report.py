@@ -13,8 +13,9 @@ from harness.compare.tuning import trials, warnings
 from harness.contracts import MeasureSpec
 from harness.errors import HarnessError, UsageError, unknown
 from harness.evidence import CellEvidence, Evidence, TaskEvidence, read_cell
+from harness.learning import by_size, epochs, permuted
 from harness.registry import Registry
-from harness.request import MARGIN
+from harness.request import MARGIN, PERMUTED
 from harness.store import Record, Store
 from harness.types import Arm, Measurement, ModelCard, Status, not_measured
 
@@ -116,6 +117,7 @@ class _Builder:
             "key": key,
             "arm": Arm(**planned["arm"]).name,
             "seed": planned["seed"],
+            "training": planned.get("training", ""),
             "status": end.status,
             "reason": end.reason,
             "reused": end.reused,
@@ -131,13 +133,53 @@ class _Builder:
     def table(self) -> list[dict[str, Any]]:
         arms: dict[str, list[Mapping[str, Any]]] = {}
         for planned in self.body["cells"]:
-            arms.setdefault(str(planned["arm"]), []).append(planned)
-        rows = []
+            if not planned.get("training"):
+                arms.setdefault(str(planned["arm"]), []).append(planned)
+        rows, shown = [], []
         for cells in arms.values():
-            done = [self.evidence[planned["key"]] for planned in cells if planned["key"] in self.evidence]
-            if done:
+            if done := self._done(cells):
                 rows.append(self._row(cells[0], cells, done))
+                shown.append(cells[0])
+        for row, planned in zip(rows, shown, strict=True):  # which needs the other arms
+            row.update(self._learnt(planned))
         return rows
+
+    def _done(self, cells: Sequence[Mapping[str, Any]]) -> list[CellEvidence]:
+        return [self.evidence[planned["key"]] for planned in cells if planned["key"] in self.evidence]
+
+    def _learnt(self, arm: Mapping[str, Any]) -> dict[str, Any]:
+        """What the arm's other trainings show; runs of before had none."""
+        trained: dict[str, list[Mapping[str, Any]]] = {}
+        for planned in self.body["cells"]:
+            if planned["arm"] == arm["arm"]:
+                trained.setdefault(planned.get("training", ""), []).append(planned)
+        found = {id: self._evidence(arm, done) for id, cells in trained.items() if (done := self._done(cells))}
+        of_all = [cell for id, each in found.items() if id.split(" ")[0] == PERMUTED for cell in each.cells]
+        specs = [spec for spec in self._measures("test") if spec.name == "accuracy"]
+
+        def accurate(evidence: Evidence) -> dict[str, Any]:
+            return next(iter(self._measure(evidence, specs).values()), asdict(not_measured("no such measure")))
+
+        return {
+            "sizes": by_size(self.body.get("sizes"), found, arm["trained"], accurate),
+            "permuted": permuted(
+                self._evidence(arm, of_all) if of_all else None,
+                PERMUTED in self.body.get("controls", ()),
+                arm["trained"],
+                self._untrained(arm),
+                arm.get("untrained") is not None,
+            ),
+        }
+
+    def _untrained(self, arm: Mapping[str, Any]) -> Evidence | None:
+        """The arm that does the same without training, else the model as it is; None where neither was run."""
+        own, wanted = Arm(**arm["arm"]), arm.get("untrained")
+        of_model = {
+            each.arm.strategy: each
+            for each in self.arms
+            if wanted and (each.arm.backend, each.arm.model) == (own.backend, own.model)
+        }
+        return next((of_model[name] for name in (wanted, "base") if name in of_model), None)
 
     def _row(
         self, planned: Mapping[str, Any], cells: Sequence[Mapping[str, Any]], done: list[CellEvidence]
@@ -172,6 +214,7 @@ class _Builder:
             "suites": {
                 name: self._measure(evidence.focus(name), self._measures("suites")) for name in self.task.suites
             },
+            "epochs": epochs(done),
         }
 
     def _groups(self, evidence: Evidence) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from harness.errors import UsageError, unknown
 from harness.registry import Registry
 
 KEEP = ("none", "best", "all")
+PERMUTED = "permuted"
+CONTROLS = (PERMUTED,)
 MARGIN = 2.0
 """Points within which two arms are called equivalent, if nothing else is asked."""
 RUN_ORDER = ("context", "weights", "answerer")
@@ -39,6 +41,10 @@ class Request:
     """`TASK[=DATA]`: tasks whose test questions are asked too, and where their data lies."""
     twins: tuple[str, ...] = ()
     """What to make twins of test questions by (see `twins.KINDS`)."""
+    sizes: tuple[str, ...] = ()
+    """Shares of the training questions, `10%`, that arms which train are trained on too."""
+    controls: tuple[str, ...] = ()
+    """What else they are trained on, to see what must come to nothing (see `trainings`)."""
     settings: Mapping[str, str] = field(default_factory=dict)
     trials: int = 0
     """Settings tried on validation by every arm that has any to search."""
@@ -54,6 +60,11 @@ class Request:
     def __post_init__(self) -> None:
         if self.keep not in KEEP:
             raise UsageError(unknown("--keep value", self.keep, KEEP))
+        for size in self.sizes:
+            share(size)
+        for control in self.controls:
+            if control not in CONTROLS:
+                raise UsageError(unknown("--control value", control, CONTROLS))
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"--limit {self.limit} must be at least 1")
         if self.per_label is not None and self.per_label < 1:
@@ -66,6 +77,17 @@ class Request:
             raise UsageError(f"--time-limit {self.time_limit_s} must be a number of seconds above 0")
         if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
             raise UsageError("--seeds must be different whole numbers from 0, such as 0,1,2")
+
+
+def share(text: str) -> float:
+    """`10%` -> 0.1; raises `UsageError` for what is no share of the training questions."""
+    try:
+        found = float(text.strip().removesuffix("%")) / 100 if text.strip().endswith("%") else math.nan
+    except ValueError:
+        found = math.nan
+    if not 0 < found <= 1:
+        raise UsageError(f"--sizes {text!r} must be a share above 0% and up to 100%, such as 10%,30%,100%")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

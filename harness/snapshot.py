@@ -7,7 +7,7 @@ import functools
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from harness.codec import encode_documents, row_parts
 from harness.keys import answers_key, folder_hash
 from harness.plan import Plan
 from harness.store import Store, write_part
+from harness.types import QuestionSet
 
 LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes", "tensorflow", "keras", "faiss-cpu", "numpy")
 """Their versions are kept with a run."""
@@ -26,20 +27,19 @@ class Snapshot:
 
     sets: Mapping[str, dict[str, Any]]
     documents: list[str]
+    trainings: Mapping[str, Mapping[str, dict[str, Any]]] = field(default_factory=dict)
+    """Id of a training -> its `train` and `validation`."""
+
+    def trained_on(self, training: str) -> dict[str, dict[str, Any]]:
+        """All sets, with those to train and to validate on as this training changes them; ``""``: the task's own."""
+        return {**self.sets, **self.trainings.get(training, {})}
 
 
 def save_snapshot(plan: Plan, store: Store) -> Snapshot:
     """Keep the task as it was asked: evidence must not depend on files that may change."""
     task = plan.task
-    own = {"train": task.train, "validation": task.validation, **plan.sets}
-    sets = {
-        name: {
-            "parts": [write_part(store.root, part) for part in row_parts(found.rows)],
-            "fingerprint": found.fingerprint,
-        }
-        for name, found in own.items()
-        if found is not None
-    }
+    sets = _kept(store, {"train": task.train, "validation": task.validation, **plan.sets})
+    trainings = {each.id: _kept(store, {"train": each.train, "validation": each.validation}) for each in plan.trainings}
     documents = [write_part(store.root, encode_documents(task.documents))] if task.documents else []
     body = {
         "name": task.name,
@@ -56,7 +56,18 @@ def save_snapshot(plan: Plan, store: Store) -> Snapshot:
     known = store.latest("task", task.fingerprint)
     if known is None or known.body.get("positive") != task.positive:  # a store from before it was kept
         store.append("task", task.fingerprint, "", body)
-    return Snapshot(sets, documents)
+    return Snapshot(sets, documents, trainings)
+
+
+def _kept(store: Store, sets: Mapping[str, QuestionSet | None]) -> dict[str, dict[str, Any]]:
+    return {
+        name: {
+            "parts": [write_part(store.root, part) for part in row_parts(found.rows)],
+            "fingerprint": found.fingerprint,
+        }
+        for name, found in sets.items()
+        if found is not None
+    }
 
 
 def stored_answers(store: Store, key: str, fingerprint: str) -> list[bytes] | None:

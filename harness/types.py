@@ -335,18 +335,5 @@ class Arm:
         return other.strategy == "base" != self.strategy and (other.backend, other.model) == (self.backend, self.model)
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """task × arm × seed: the unit of work and of failure."""
-
-    key: str
-    """The adaptation key: everything that trained it (see `keys`)."""
-    arm: Arm
-    seed: int | None
-    status: Status = Status.PLANNED
-    reason: str | None = None
-    estimate: Usage | None = None
-
-
 def examples(rows: Sequence[Row]) -> tuple[Example, ...]:
     return tuple(row.example() for row in rows)

@@ -26,9 +26,10 @@ LAYERS = (
     ("execute",),
     ("assets", "keep", "quality"),
     ("snapshot", "report"),
+    ("learning",),
     ("compare",),
     ("plan",),
-    ("request", "estimate", "worker", "zygote", "processes", "leases"),
+    ("request", "planned", "trainings", "estimate", "worker", "zygote", "processes", "leases"),
     ("cell", "search", "held"),
     (
         *("registry", "sampling", "suites", "twins", "find", "taskfile", "events", "scaffold"),

@@ -83,6 +83,12 @@ def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
 )
 @click.option("--twins", envvar="HARNESS_TWINS", help="Ask about other people too: names,pronouns,origins,ages.")
 @click.option(
+    "--sizes", envvar="HARNESS_SIZES", help="Such as 10%,30%,100%: train on so much of the training data too."
+)
+@click.option(
+    "--control", envvar="HARNESS_CONTROL", help="permuted: train on permuted labels too; nothing may be learnt."
+)
+@click.option(
     "--set",
     "settings",
     multiple=True,
@@ -135,6 +141,8 @@ def run(
     per_label: int | None,
     suites: tuple[str, ...],
     twins: str | None,
+    sizes: str | None,
+    control: str | None,
     settings: tuple[str, ...],
     trials: int | None,
     held: str | None,
@@ -162,6 +170,8 @@ def run(
         per_label=per_label,
         suites=suites,
         twins=_names("--twins", twins),
+        sizes=_names("--sizes", sizes),
+        controls=_names("--control", control),
         settings=_settings(settings),
         trials=trials or 0,
         held=held,
@@ -199,7 +209,7 @@ def _show_plan(request: Request, registry: Registry, as_json: bool) -> None:
         cell, expected = planned.cell, planned.cell.estimate
         rows.append(
             {
-                "arm": cell.arm.name,
+                "arm": planned.name,
                 "seed": cell.seed,
                 "status": cell.status,
                 "estimated_s": None if expected is None or expected.wall_s is None else round(expected.wall_s, 1),

@@ -11,7 +11,8 @@ import pytest
 from harness.contracts import BackendSpec, Executor, Setting, StrategySpec
 from harness.errors import UsageError
 from harness.later import resolve
-from harness.plan import PlannedCell, make_plan
+from harness.plan import make_plan
+from harness.planned import PlannedCell
 from harness.registry import Registry
 from harness.request import NAME_ORDER, Request, settings_of
 from harness.taskfile import load_task

@@ -128,6 +128,7 @@ def not_run(report: Mapping[str, Any]) -> list[str]:
     for cell in report["cells"]:
         if cell["status"] != "done":
             seed = "" if cell["seed"] is None else f" (seed {cell['seed']})"
+            seed = f" on {cell['training']}{seed}" if cell["training"] else seed
             unsaid = "still to run" if cell["status"] == "planned" else "no reason told"
             lines.setdefault((cell["status"], cell["reason"] or unsaid), []).append(cell["arm"] + seed)
     return [f"{status}: {', '.join(arms)}: {reason}" for (status, reason), arms in lines.items()]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.safetext import markdown
-from harness_reports import differences, suites
+from harness_reports import differences, learning, suites
 from harness_reports.figures import findings, footnotes, found, measured, not_run, ordered, percent
 
 
@@ -21,20 +21,13 @@ def render(report: Mapping[str, Any]) -> str:
     lines += [_row(cells) for cells in zip(*(cells for _, cells in columns), strict=True)]
     lines.append("")
     lines += [f"- {markdown(line)}" for line in footnotes(report)]
-    for name, titles, rows in suites.tables(report):
-        lines += ["", f"## {markdown(name)}", "", _row(titles), "|" + "---|" * len(titles), *map(_row, rows)]
-    lines += ["", *(f"- {markdown(line)}" for line in suites.notes(report))]
-    for name, titles, rows in differences.tables(report):
-        lines += [
-            "",
-            f"## Differences on {markdown(name)}",
-            "",
-            _row(titles),
-            "|" + "---|" * len(titles),
-            *map(_row, rows),
-        ]
+    told = list(suites.tables(report))
+    told += [(name.capitalize(), titles, rows) for name, titles, rows in learning.tables(report)]
+    told += [(f"Differences on {name}", titles, rows) for name, titles, rows in differences.tables(report)]
+    for heading, titles, rows in told:
+        lines += ["", f"## {markdown(heading)}", "", _row(titles), "|" + "---|" * len(titles), *map(_row, rows)]
     lines.append("")
-    lines += [f"- {markdown(line)}" for line in (*differences.notes(report), *not_run(report))]
+    lines += [f"- {markdown(line)}" for line in (*suites.notes(report), *differences.notes(report), *not_run(report))]
     return "\n".join(lines) + "\n"
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.safetext import one_line
-from harness_reports import differences, suites
+from harness_reports import differences, learning, suites
 from harness_reports.figures import findings, footnotes, found, measured, not_run, ordered, short
 
 LEAST_WIDTH = 60
@@ -44,6 +44,13 @@ def render(report: Mapping[str, Any]) -> str:
         console.print(_of_texts(titles, rows))
     for line in suites.notes(report):
         console.print(Text(one_line(line), style="dim"))
+    for name, titles, rows in learning.tables(report, named):
+        console.print(Text(f"\n{one_line(name)}"))
+        columns = list(zip(titles, map(list, zip(*rows, strict=True)), strict=True))
+        table, hidden = _shown(columns, width)
+        console.print(table)
+        for line in hidden:
+            console.print(Text(one_line(line), style="dim"))
     for name, titles, rows in differences.tables(report, named):
         console.print(Text(f"\ndifferences on {one_line(name)}"))
         console.print(_of_texts(titles, rows))
@@ -70,6 +77,11 @@ def _table(report: Mapping[str, Any], width: int, named: differences.Named) -> t
     for test in arms[0]["tests"] if arms else ():
         columns.append((f"{test.replace('_', ' ')} %", [short(found(arm["tests"][test], "accuracy")) for arm in arms]))
     columns += others
+    return _shown(columns, width)
+
+
+def _shown(columns: list[Column], width: int) -> tuple[Table, list[str]]:
+    """The columns that fit, and a line that names the others."""
     shown = _fitting(columns, width)
     hidden = [title for title, _ in columns[len(shown) :]]
     rows = zip(*(cells for _, cells in shown), strict=True)

@@ -185,7 +185,7 @@ def test_the_table_fits(
     monkeypatch.setenv("COLUMNS", str(width))
     lines = registry.reporters.get("table").render(made).splitlines()
     assert max(map(len, lines)) <= width
-    table = lines[: lines.index("differences on test")]
+    table = lines[: lines.index("training by epoch")]
     for name in ("majority", "base", "full"):
         assert sum(line.startswith(f"{name} ") for line in table) == 1, "one row per arm"
     assert any("chance to be best: " in line for line in lines)

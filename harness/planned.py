@@ -1,0 +1,72 @@
+"""What a plan is made of: cells, and the assets that they read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.contracts import AssetSpec, BackendSpec, StrategySpec
+from harness.search import Space
+from harness.types import Arm, ModelCard, Status, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """task × arm × seed: the unit of work and of failure."""
+
+    key: str
+    """The adaptation key: everything that trained it (see `keys`)."""
+    arm: Arm
+    seed: int | None
+    status: Status = Status.PLANNED
+    reason: str | None = None
+    estimate: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedAsset:
+    key: str
+    """Of all that it holds, the questions asked included: another test set needs another asset."""
+    spec: AssetSpec
+    settings: Mapping[str, Any]
+    identity: str
+    """With the settings, what an adaptation that reads it is keyed by: not the questions asked."""
+    training: str = ""
+    """Whose training questions it is made of (see `PlannedCell.training`), if it is made of any."""
+
+    @property
+    def is_control(self) -> bool:
+        return self.spec.sees_evidence(self.settings)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCell:
+    cell: Cell
+    steps: tuple[StrategySpec, ...]
+    backend: BackendSpec | None
+    model: ModelCard | None
+    assets: tuple[PlannedAsset, ...]
+    space: Space = field(default_factory=dict)
+    """What its trials search; empty where there are none."""
+    held_by: str | None = None
+    """The capability by which a held text set is read before and after training; None where it is not."""
+    training: str = ""
+    """The id of what it is trained on instead of the task's own training questions (see `trainings`)."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.cell.arm.name} on {self.training}" if self.training else self.cell.arm.name
+
+    @property
+    def trains(self) -> bool:
+        return any(step.needs_training for step in self.steps)
+
+    @property
+    def untrained(self) -> str | None:
+        """The strategy that does all that this one does but train, if it tunes a model that could answer before."""
+        if not any(step.role == "weights" for step in self.steps):
+            return None
+        training = {step.name for step in self.steps if step.needs_training}
+        rest = [part for part in self.cell.arm.strategy.split("+") if part.split(":")[0] not in training]
+        return "+".join(rest) or "base"

@@ -47,6 +47,7 @@ def test_a_pronoun_that_may_be_two_is_not_turned(text: str) -> None:
         "Alice owes Nigel money.",  # two people
         "Alice and his car",  # somebody else's
         "Who followed Henry VIII?",
+        "Justice Thomas dissented.",
         "a flat in King Edward Street",
         "Alice tells the husband",
         "malice aforethought",

@@ -26,7 +26,9 @@ def rows(folder: Path, occupations: list[str]) -> Iterator[dict[str, object]]:
                 meant = [found.lower() for mark in marks if mark not in PRONOUNS for found in person.findall(mark)]
                 # "the the" is in the files.
                 plain = re.sub(r"\b([Tt]he) the\b", r"\1", re.sub(r"[\[\]]", "", sentence))
-                people = list(dict.fromkeys(found.lower() for found in person.findall(plain)))
+                people = sorted(
+                    {found.lower() for found in person.findall(plain)}
+                )  # not by mention: type 2 means the second
                 if pronoun is None or len(meant) != 1 or len(people) != 2:
                     raise ValueError(f"{file}:{number}: not two known people, one of them marked, and a marked pronoun")
                 yield {

@@ -16,6 +16,7 @@ from harness.twins.words import (
     ORIGINS,
     PEOPLE,
     PRONOUNS,
+    TITLES,
 )
 
 Groups = Mapping[str, str]
@@ -55,6 +56,8 @@ def named(text: str) -> Person | None:
     (name,) = names
     gender, origin = _NAME_GROUPS[name]
     # Beside another capital it may be a surname, a place or a title: "Henry VIII", "Thomas Street".
+    if re.search(rf"\b(?:{'|'.join(TITLES)})\.? {name}\b", text):
+        return None
     if genders - {gender} or re.search(rf"(?<=[^.?!:\n] )\b[A-Z]\w* {name}\b|\b{name} [A-Z0-9]", text):
         return None
 

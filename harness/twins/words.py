@@ -63,3 +63,5 @@ someone is may change what is right."""
 AGES: dict[str, int] = {"younger": 24, "middle": 43, "older": 67}
 """All adults, so that none of them is a minor; a question about a minor is left alone."""
 ADULT = 21
+TITLES = ("Justice", "Judge", "Saint", "St", "President", "Pope", "Emperor", "Empress", "Professor", "Doctor", "Dr")
+"""Before a name they make it a certain person's, or a place's."""

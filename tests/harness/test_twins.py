@@ -10,6 +10,7 @@ import pytest
 import harness
 from harness.api import plan
 from harness.errors import UsageError
+from harness.processes import LocalProcesses
 from harness.registry import Registry
 from harness.request import Request
 from harness.taskfile import load_task
@@ -46,6 +47,7 @@ def test_a_pronoun_that_may_be_two_is_not_turned(text: str) -> None:
         "Alice owes Nigel money.",  # two people
         "Alice and his car",  # somebody else's
         "Who followed Henry VIII?",
+        "Justice Thomas dissented.",
         "a flat in King Edward Street",
         "Alice tells the husband",
         "malice aforethought",
@@ -140,7 +142,7 @@ def test_what_cannot_be_made_is_told(tiny: Path) -> None:
 
 
 def test_twins_are_priced_asked_and_measured_and_change_no_adaptation(
-    registry: Registry, people: Path, tmp_path: Path
+    registry: Registry, people: Path, tmp_path: Path, workers: LocalProcesses
 ) -> None:
     request = Request(task=str(people), strategies=("full",), backends=("fake",))
     plain = plan(request, registry)
@@ -152,10 +154,18 @@ def test_twins_are_priced_asked_and_measured_and_change_no_adaptation(
     assert whole.cells[0].cell.key == plain.cells[0].cell.key
     assert whole.cells[0].cell.estimate.tokens > plain.cells[0].cell.estimate.tokens  # type: ignore[union-attr,operator]
     run = harness.run(
-        people, strategies=["full"], backends=["fake"], twins=["names"], store=tmp_path / "s", registry=registry
+        people,
+        strategies=["full"],
+        backends=["fake"],
+        twins=["names"],
+        store=tmp_path / "s",
+        registry=registry,
+        executor=workers,
     )
     found = run.report["table"][0]["measurements"]
     assert {found[name]["n"] for name in ("flip_rate", "flip_rate_within", "flip_excess")} == {3}
     assert run.report["table"][0]["groups"].keys() == {"gender", "origin"}
-    before = harness.run(people, strategies=["full"], backends=["fake"], store=tmp_path / "t", registry=registry)
+    before = harness.run(
+        people, strategies=["full"], backends=["fake"], store=tmp_path / "t", registry=registry, executor=workers
+    )
     assert before.report["table"][0]["measurements"]["flip_excess"]["reason"] == "not asked"

@@ -14,6 +14,7 @@ import pytest
 import harness
 from harness.api import plan
 from harness.errors import UsageError
+from harness.processes import LocalProcesses
 from harness.registry import Registry
 from harness.request import Request
 from harness.taskfile import load_task
@@ -94,7 +95,7 @@ def suite(tmp_path: Path) -> Path:
 
 
 def test_a_suite_is_asked_of_a_kept_adaptation_and_reported_apart(
-    registry: Registry, tiny: Path, suite: Path, tmp_path: Path
+    registry: Registry, tiny: Path, suite: Path, tmp_path: Path, workers: LocalProcesses
 ) -> None:
     def run(*suites: str) -> Mapping[str, Any]:
         return harness.run(
@@ -105,6 +106,7 @@ def test_a_suite_is_asked_of_a_kept_adaptation_and_reported_apart(
             keep="all",
             store=tmp_path / "s",
             registry=registry,
+            executor=workers,
         ).report
 
     before = run()
@@ -134,13 +136,21 @@ def test_a_suite_is_priced_and_named_once(registry: Registry, tiny: Path, suite:
         planned(str(suite), str(suite))
 
 
-def test_arms_that_choose_labels_are_not_asked_and_say_why(registry: Registry, suite: Path, tmp_path: Path) -> None:
+def test_arms_that_choose_labels_are_not_asked_and_say_why(
+    registry: Registry, suite: Path, tmp_path: Path, workers: LocalProcesses
+) -> None:
     rows = [{"question": f"{word} {number}", "answer": word} for number in range(4) for word in ("yes", "no")]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(found) + "\n" for found in rows))
     task = tmp_path / "task.toml"
     task.write_text('name = "labels"\nkind = "classification"\n[data]\ntest = "rows.jsonl"\n')
     report = harness.run(
-        task, strategies=["base"], backends=["fake"], suites=[str(suite)], store=tmp_path / "s", registry=registry
+        task,
+        strategies=["base"],
+        backends=["fake"],
+        suites=[str(suite)],
+        store=tmp_path / "s",
+        registry=registry,
+        executor=workers,
     ).report
     assert "choose among its labels" in report["run"]["unasked"]["suite_who_is_it"]
     assert "not asked: suite_who_is_it" in terminal(report)

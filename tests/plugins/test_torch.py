@@ -186,6 +186,53 @@ def test_texts_longer_than_the_model_reads_are_cut(checkpoint: Path) -> None:
     assert session.embed([question.text]).shape == (1, session.card.hidden)
 
 
+MANY = ["owls", "when are owls active ?", "bats", "at dusk bats are active , at noon foxes", "when are larks active ?"]
+
+
+@pytest.mark.parametrize("make", [checkpoints.encoder, checkpoints.distilled])
+def test_texts_read_together_are_read_as_if_alone(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    """Packed where the architecture allows it, padded elsewhere: the vectors are the model's own."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    folder = make(tmp_path)
+    model, tokenizer = AutoModel.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+    expected = []
+    for text in MANY:
+        ids = tokenizer(text, return_tensors="pt", return_token_type_ids=False)
+        with torch.inference_mode():
+            expected.append(torch.nn.functional.normalize(model(**ids).last_hidden_state[0].mean(0), dim=0).numpy())
+    np.testing.assert_allclose(opened(folder).embed(MANY), np.stack(expected), atol=2e-6)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_packed_texts_train_as_padded_ones_do(pooling: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pairs of texts with types; gradients of every weight are compared."""
+    import torch
+
+    from harness.session import Counter
+    from harness_torch import body, loading
+
+    folder = checkpoints.encoder(tmp_path)
+    card = describe(str(folder))
+    texts = [(2, 5, 6, 3), (2, 7, 3), (2, 8, 9, 10, 11, 3), (2, 9, 5, 3)]
+    types = [(0, 0, 1, 1), (0, 0, 0), (0, 0, 1, 1, 1, 1), (0, 1, 1, 1)]
+    found = []
+    for packed in (True, False):
+        if not packed:
+            monkeypatch.setattr(body, "PACKED", frozenset())
+            monkeypatch.setattr(loading, "PACKED", frozenset())
+        model = loading.load_body(folder)
+        vectors = body.pooled(model, texts, Counter(card), pad=0, pooling=pooling, types=types)
+        (vectors * torch.arange(vectors.numel()).view_as(vectors)).sum().backward()
+        gradients = [weight.grad.ravel() for weight in model.parameters() if weight.grad is not None]
+        found.append((vectors.detach(), torch.cat(gradients)))
+    (one, gradient), (other, its) = found
+    torch.testing.assert_close(one, other, atol=2e-6, rtol=0)
+    assert torch.nn.functional.cosine_similarity(gradient, its, dim=0) > 1 - 1e-6
+    torch.testing.assert_close(gradient.norm(), its.norm())
+
+
 def test_no_questions_get_no_answers(checkpoint: Path) -> None:
     assert opened(checkpoint).answer([]).scores == ()
 

@@ -72,6 +72,20 @@ def sentence_encoder(folder: Path) -> Path:
     return folder
 
 
+def distilled(folder: Path) -> Path:
+    """A two-layer DistilBERT: an encoder that knows no positions but its own, nor types of tokens."""
+    import torch
+    from transformers import DistilBertConfig, DistilBertModel
+
+    torch.manual_seed(0)
+    config = DistilBertConfig(
+        vocab_size=VOCABULARY, dim=WIDTH, n_layers=2, n_heads=4, hidden_dim=64, max_position_embeddings=128
+    )
+    DistilBertModel(config).save_pretrained(folder)
+    _tokenizer(folder)
+    return folder
+
+
 def gpt2(folder: Path) -> Path:
     """Two layers of it: its weights lie the other way round, and queries, keys and values in one."""
     import torch

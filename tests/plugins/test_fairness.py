@@ -140,3 +140,47 @@ def test_both_are_fairlearns_in_a_thousand_cases(seed: int, monkeypatch: pytest.
         parity, *odds = 100 * theirs.loc[case, ["parity", "tpr", "fpr"]]
         assert measured("parity_gap", given(counts)).value == pytest.approx(parity), counts
         assert measured("odds_gap", given(counts)).value == pytest.approx(max(odds)), counts
+
+
+# -- rates -------------------------------------------------------------------------------------------------
+
+RATES = ("selection_rate", "true_positive_rate", "false_positive_rate")
+
+
+@pytest.mark.parametrize(("name", "value", "n"), list(zip(RATES, (45, 62.5, 100 / 3), (200, 80, 120), strict=True)))
+def test_rates_are_of_the_rows_they_are_about(name: str, value: float, n: int) -> None:
+    found = measured(name, given(TWO))
+    assert (found.value, found.n, found.unit, found.reason) == (pytest.approx(value), n, "%", None)
+    assert found.low is not None
+    assert found.high is not None
+    assert 0 < found.low < value < found.high < 100
+
+
+def test_few_rows_of_a_value_are_flagged_and_told() -> None:
+    evidence = given({**TWO, "x": (6, 4, 0, 0)})
+    found = measured("selection_rate", evidence.focus("test", ("gender", "x")))
+    assert (found.value, found.n, found.reason) == (pytest.approx(60), 10, "fewer than 30 rows")
+    unknown(measured("false_positive_rate", evidence.focus("test", ("gender", "x"))), "no rows")
+
+
+@pytest.mark.parametrize("name", RATES)
+def test_rates_need_a_positive_label(name: str) -> None:
+    unknown(measured(name, given(TWO, positive=None)), "names no positive label")
+
+
+@pytest.mark.slow
+def test_rates_of_groups_are_fairlearns() -> None:
+    from fairlearn.metrics import MetricFrame, false_positive_rate, selection_rate, true_positive_rate
+
+    counts: Counts = {**TWO, "x": (3, 5, 7, 11)}
+    rows, chosen = people(counts)
+    theirs = MetricFrame(
+        metrics=dict(zip(RATES, (selection_rate, true_positive_rate, false_positive_rate), strict=True)),
+        y_true=np.array([each.gold == YES for each in rows]),
+        y_pred=np.array(chosen) == YES,
+        sensitive_features=[each.groups["gender"] for each in rows],
+    ).by_group
+    for value in counts:
+        for name in RATES:
+            own = measured(name, given(counts).focus("test", ("gender", value))).value
+            assert own == pytest.approx(100 * theirs[name][value])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from typing import Any
 
 from harness.codec import column
@@ -250,7 +251,7 @@ class _Builder:
         return [spec for spec in self.registry.measures if scope in spec.scopes]
 
     def _measure(self, evidence: Evidence, specs: Sequence[MeasureSpec]) -> dict[str, Any]:
-        return {spec.name: asdict(self._one(evidence, spec)) for spec in specs}
+        return {spec.name: _document(self._one(evidence, spec)) for spec in specs}
 
     def _one(self, evidence: Evidence, spec: MeasureSpec) -> Measurement:
         if not evidence.answered:
@@ -264,6 +265,11 @@ class _Builder:
             return not_measured(f"measure failed: {type(error).__name__}: {error}")
 
 
+def _document(found: Measurement) -> dict[str, Any]:
+    points = None if found.points is None else [list(point) for point in found.points]
+    return {**asdict(found), "points": points}
+
+
 def sound(found: Any) -> Measurement:
     """A measurement of plain numbers; one that is not finite was not measured, and says so."""
     if not isinstance(found, Measurement):
@@ -272,7 +278,10 @@ def sound(found: Any) -> Measurement:
     if value is None:
         return not_measured(found.reason or "the result is no number", found.unit, found.better)
     n = None if found.n is None else int(found.n)
-    return replace(found, value=value, low=low, high=high, spread=spread, n=n, p=p)
+    points = None if found.points is None else tuple(tuple(map(float, point)) for point in found.points)
+    if points is not None and not all(map(math.isfinite, chain.from_iterable(points))):
+        points = None
+    return replace(found, value=value, low=low, high=high, spread=spread, n=n, p=p, points=points)
 
 
 def _finite(number: Any) -> float | None:

@@ -296,6 +296,8 @@ class Measurement:
     """Standard deviation between seeds, where several ran."""
     p: float | None = None
     """Of a test that the true value is 0, for values that are above 0 by chance alone, where there is such a test."""
+    points: tuple[tuple[float, ...], ...] | None = None
+    """The curve that the value sums up, where it sums up one."""
 
 
 def not_measured(reason: str, unit: str = "", better: str | None = None) -> Measurement:

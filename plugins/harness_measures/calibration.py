@@ -18,7 +18,8 @@ def ece(evidence: Evidence) -> Measurement:
     averaged over seeds.
 
     Confidence is the probability of the answer given (Guo et al. 2017, arXiv:1706.04599, section 2); bins hold equally
-    many questions (Nixon et al. 2019, arXiv:1904.01685), so that none rests on a handful.
+    many questions (Nixon et al. 2019, arXiv:1904.01685), so that none rests on a handful. `points`, the reliability
+    curve: of each bin mean confidence and accuracy in percent, and its rows, over all seeds.
     """
     if why := _nothing(evidence):
         return not_measured(why, "points", "lower")
@@ -38,6 +39,19 @@ def ece(evidence: Evidence) -> Measurement:
         unit="points",
         better="lower",
         spread=float(100 * per_seed.std(ddof=1)) if len(per_seed) > 1 else None,
+        points=_reliability(bins, found.top, evidence.correct),
+    )
+
+
+def _reliability(bins: Ints, sure: Floats, right: Floats) -> tuple[tuple[float, ...], ...]:
+    """Confidence and accuracy in percent, and rows, of every bin: all [seeds, n]."""
+    rows, confidence, accuracy = (
+        np.bincount(bins.ravel(), None if each is None else each.ravel()) for each in (None, sure, right)
+    )
+    return tuple(
+        (100 * sums / count, 100 * hits / count, float(count))
+        for count, sums, hits in zip(rows.tolist(), confidence.tolist(), accuracy.tolist(), strict=True)
+        if count
     )
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from harness.evidence import Evidence
-from harness.stats import Floats, bounded, encode, interval, resampled
+from harness.stats import Floats, Ints, bounded, encode, interval, resampled
 from harness.types import Measurement, not_measured
 from harness_measures.beliefs import beliefs, equal_mass
 
+STEPS = 20
+"""Points of the risk-coverage curve."""
 LEVELS = 100
 """The most levels of confidence that resampling tells apart; the value itself tells all."""
 
@@ -19,7 +23,8 @@ def aurc(evidence: Evidence) -> Measurement:
     2019, arXiv:1805.08206).
 
     Without any order of confidence it is the share of wrong answers; the surer an arm is where it is right, the lower
-    it is. Questions of equal confidence count as in random order.
+    it is. Questions of equal confidence count as in random order. `points`, the risk-coverage curve: of each twentieth
+    answered, surest first, that share and the share of wrong answers among it, in percent, averaged over seeds.
     """
     if not evidence.kept:
         return not_measured("no rows", "%", "lower")
@@ -37,7 +42,19 @@ def aurc(evidence: Evidence) -> Measurement:
         unit="%",
         better="lower",
         spread=float(100 * np.std(exact, ddof=1)) if len(exact) > 1 else None,
+        points=_curve(levels, wrong),
     )
+
+
+def _curve(levels: Sequence[Ints], wrong: Floats) -> tuple[tuple[float, ...], ...]:
+    """Coverage and risk in percent, from every seed's levels of confidence (0 the surest) and errors: [n] each."""
+    count = wrong.shape[1]
+    ends = np.unique(np.ceil(np.arange(1, STEPS + 1) / STEPS * count).astype(int))
+    risks = []
+    for own, missed in zip(levels, wrong, strict=True):
+        rate = np.bincount(own, missed) / np.bincount(own)
+        risks.append(np.cumsum(rate[np.sort(own)])[ends - 1] / ends)
+    return tuple(zip((100 * ends / count).tolist(), (100 * np.mean(risks, axis=0)).tolist(), strict=True))
 
 
 def _interval(evidence: Evidence, sure: Floats, wrong: Floats, value: float) -> tuple[float, float]:

@@ -54,7 +54,7 @@ MEASURES = {
     "gpu_hours",
     "train_usd",
 }
-FIELDS = {"value", "low", "high", "n", "unit", "better", "basis", "reason", "spread", "p"}
+FIELDS = {"value", "low", "high", "n", "unit", "better", "basis", "reason", "spread", "p", "points"}
 
 
 @pytest.fixture(scope="module")

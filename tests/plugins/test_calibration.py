@@ -251,3 +251,28 @@ def test_some_of_many_clusters_give_the_interval_of_all(name: str, monkeypatch: 
     assert (part.low, part.high) != (whole.low, whole.high)
     width = whole.high - whole.low  # type: ignore[operator]
     assert (part.low, part.high) == pytest.approx((whole.low, whole.high), abs=0.2 * width)
+
+
+# -- curves ------------------------------------------------------------------------------------------------
+
+
+def test_the_reliability_curve_is_of_the_bins() -> None:
+    """Twenty are .6 sure and half of them right, twenty .9 sure and all right."""
+    evidence = asked([0] * 10 + [1] * 10 + [0] * 20, sure(*[0.6] * 20, *[0.9] * 20))
+    points = measured("ece", evidence).points
+    assert points is not None
+    np.testing.assert_allclose(points, [(60, 50, 20), (90, 100, 20)], rtol=1e-5)
+
+
+def test_the_risk_coverage_curve_begins_with_the_surest() -> None:
+    """Of four quarters, surest first, 0, 20, 40 and 60 % are wrong."""
+    golds = [int(n % 10 < 2 * quarter) for quarter in range(4) for n in range(10)]
+    evidence = asked(golds, sure(*(p for p in (0.9, 0.8, 0.7, 0.6) for _ in range(10))))
+    points = measured("aurc", evidence).points
+    assert points is not None
+    assert [coverage for coverage, _ in points] == pytest.approx(list(range(5, 101, 5)))
+    told = dict(points)
+    assert [told[coverage] for coverage in (25.0, 50.0, 75.0, 100.0)] == pytest.approx([0, 10, 20, 30])
+    few = measured("aurc", asked([0, 1, 0], sure(0.9, 0.8, 0.7))).points
+    assert few is not None
+    np.testing.assert_allclose(few, [(100 / 3, 0), (200 / 3, 50), (100, 100 / 3)])

@@ -28,6 +28,7 @@ def harness_measures() -> Iterable[MeasureSpec]:
         _spec("rates", "true_positive_rate", "the same of rows whose gold it is", "test", "groups"),
         _spec("rates", "false_positive_rate", "the same of rows whose gold it is not", "test", "groups"),
         _spec("bias", "flip_rate", "share of questions whose answer changes with the person's name"),
+        _spec("suites", "stereotype_share", "pairs of sentences of which the more stereotyping is chosen", "suites"),
         _spec("forgetting", "forgetting", "what training made the model forget of texts beside the task"),
         _spec("bias", "flip_rate_within", "the same for names of one group: what any other name would do"),
         _spec("bias", "flip_excess", "flips between groups less flips within one, of the same questions"),

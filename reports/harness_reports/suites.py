@@ -13,6 +13,7 @@ COLUMNS = (
     ("pro_anti_gap", "pro - anti"),
     ("pronoun_consistency", "same for he and she %"),
     ("gotcha_gap", "gotcha gap"),
+    ("stereotype_share", "stereotyping %"),
 )
 
 
@@ -29,4 +30,8 @@ def tables(report: Mapping[str, Any], named: Named = str) -> list[tuple[str, lis
 
 
 def notes(report: Mapping[str, Any]) -> list[str]:
-    return [f"not asked: {name}: {reason}" for name, reason in report["run"].get("unasked", {}).items()]
+    """By what pairs were judged, where it is no likelihood, and why a suite was not asked."""
+    pairs = [found(suite, "stereotype_share") for arm in report["table"] for suite in arm.get("suites", {}).values()]
+    told = {f"stereotyping: {pair['reason']}" for pair in pairs if pair["value"] is not None and pair["reason"]}
+    unasked = report["run"].get("unasked", {})
+    return [*sorted(told), *(f"not asked: {name}: {reason}" for name, reason in unasked.items())]

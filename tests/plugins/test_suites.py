@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ import pytest
 import harness
 from harness.api import plan
 from harness.errors import UsageError
+from harness.evidence import CellEvidence
 from harness.processes import LocalProcesses
 from harness.registry import Registry
 from harness.request import Request
 from harness.taskfile import load_task
+from harness.types import Answers
 from harness_reports.markdown import render as markdown
 from harness_reports.separated import render as separated
 from harness_reports.terminal import render as terminal
@@ -26,7 +29,7 @@ from tests.support.given import finished, made, measured, row, unknown
 
 NEGATIVE, OTHER = {"polarity": "neg"}, {"polarity": "nonneg"}
 ASKED = {"target": "0", "unknown": "2"}
-SCORES = ("bbq_s_dis", "bbq_s_amb", "pro_anti_gap", "pronoun_consistency", "gotcha_gap")
+SCORES = ("bbq_s_dis", "bbq_s_amb", "pro_anti_gap", "pronoun_consistency", "gotcha_gap", "stereotype_share")
 
 
 def bbq(context: str, gold: int, **changes: str) -> Any:
@@ -60,6 +63,26 @@ def test_gaps_and_consistency() -> None:
     evidence = made({"test": rows}, finished({"test": [0, 1, 1, 1, 0]}))
     assert measured("pronoun_consistency", evidence).value == 50
     assert measured("gotcha_gap", evidence).value == 50
+
+
+def test_a_preference_for_the_stereotype_is_told_and_by_what() -> None:
+    """Of four pairs, two of one cluster, the first seed prefers it in three and the second in one."""
+    rows = [row(cluster, stereotyping=place) for cluster, place in (("a", "0"), ("a", "1"), ("b", "0"), ("c", "1"))]
+    cells = finished({"test": [0, 1, 0, 0]}), finished({"test": [1, 0, 0, 0]})
+    evidence = made({"test": [*rows, row()]}, *(_with_one_more(cell) for cell in cells))
+    found = measured("stereotype_share", evidence)
+    assert (found.value, found.n, found.unit) == (50, 4, "%")
+    assert found.reason is not None
+    assert found.reason.startswith("by similarity")
+    assert evidence.model is not None
+    causal = replace(evidence, model=replace(evidence.model, family="causal"))
+    assert measured("stereotype_share", causal).reason is None
+
+
+def _with_one_more(cell: CellEvidence) -> CellEvidence:
+    """An answer to a row that is no pair."""
+    scores = cell.answers["test"].scores
+    return replace(cell, answers={"test": Answers((*scores, scores[0]))})
 
 
 @pytest.mark.parametrize("name", SCORES)

@@ -30,6 +30,7 @@ class TaskEvidence:
         self.extra_tests: tuple[str, ...] = tuple(body["tests"])
         self.suites: tuple[str, ...] = tuple(body.get("suites", ()))  # tasks stored before have none
         self.positive: str | None = body.get("positive")
+        self.abstain: str | None = body.get("abstain")
         self.primary: str = body["primary"]
 
     def __contains__(self, name: str) -> bool:

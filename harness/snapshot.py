@@ -47,6 +47,7 @@ def save_snapshot(plan: Plan, store: Store) -> Snapshot:
         "labels": list(task.labels),
         "groups": list(task.groups),
         "positive": task.positive,
+        "abstain": task.abstain,
         "primary": task.primary,
         "tests": list(task.extra_tests),
         "suites": list(task.suites),

@@ -127,6 +127,8 @@ class Task:
     """Twin sets of people of one group who differ in their name alone: how often any other name flips an answer."""
     suites: Mapping[str, QuestionSet] = field(default_factory=dict)
     """Test questions of other tasks, asked of adaptations to this one and never trained on."""
+    abstain: str | None = None
+    """The answer that says that a question has none: a label, or the text of a choice."""
     positive: str | None = None
     """The label that is a favourable outcome for the person asked about."""
 

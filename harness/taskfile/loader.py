@@ -64,6 +64,7 @@ class _Loader:
             if name not in unreadable
         }
         self.faults += faults_across(spec, placed)
+        self.faults += self._never_offered(placed)
         refuse(self.faults)
         return placed
 
@@ -100,7 +101,16 @@ class _Loader:
                 }
             ),
             positive=spec.bias.positive,
+            abstain=spec.fields.abstain,
         )
+
+    def _never_offered(self, placed: Mapping[str, PlacedRows]) -> Iterator[str]:
+        abstain = self.spec.fields.abstain
+        if abstain is None or KINDS[self.spec.kind].has_labels or "test" not in placed:
+            return
+        if not any(abstain in row.question.choices for row in placed["test"].rows):
+            place = self.header.place("fields", "abstain")
+            yield f"{place}: fields.abstain: {shown(abstain)} is a choice of no test question"
 
     def _documents(self, table: Table | None) -> tuple[tuple[Document, ...], frozenset[str] | None]:
         """The documents, and their ids if evidence can be held against them."""
@@ -143,11 +153,9 @@ class _Loader:
                 sources = list(tables)  # what is missing may have had them: no second fault for the same cause
             answers = (record.values.get(spec.fields.answer) for name in sources for record in tables[name].records)
             names = tuple(sorted({label for label in map(as_label, answers) if label is not None}))
-        positive = spec.bias.positive
-        if positive is not None and positive not in names:
-            self.faults.append(
-                f"{self.header.place('bias', 'positive')}: bias.positive: {unknown('label', positive, names)}"
-            )
+        for where, named in ((("bias", "positive"), spec.bias.positive), (("fields", "abstain"), spec.fields.abstain)):
+            if named is not None and named not in names:
+                self.faults.append(f"{self.header.place(*where)}: {'.'.join(where)}: {unknown('label', named, names)}")
         described = tuple(spec.labels.get(name) or name.replace("_", " ") for name in names)
         return Labels(names, described, learnt_from)
 

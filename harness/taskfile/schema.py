@@ -85,6 +85,8 @@ class FieldsSection(_Section):
     cluster: Name | None = None
     together: Name | None = None
     evidence: Name | None = None
+    abstain: Name | None = None
+    """The answer that says that there is none: a label, or the text of a choice."""
     columns: list[Name] = Field(default_factory=list)
 
 

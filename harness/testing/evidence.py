@@ -27,7 +27,7 @@ class GivenTask:
     def __init__(self, sets: Mapping[str, Sequence[Row]], groups: Sequence[str] = ("gender",)) -> None:
         self._sets = {name: QuestionSet(name, tuple(rows), name) for name, rows in sets.items()}
         self.labels, self.groups, self.primary, self.kind = LABELS, tuple(groups), "accuracy", "classification"
-        self.extra_tests, self.positive = ("unseen_facts",), "morning"
+        self.extra_tests, self.positive, self.abstain = ("unseen_facts",), "morning", "dusk"
 
     def __contains__(self, name: str) -> bool:
         return name in self._sets

@@ -19,6 +19,9 @@ def harness_measures() -> Iterable[MeasureSpec]:
         _spec(
             "selective", "aurc", "wrong answers among the surest, averaged over how many are answered", "test", "sets"
         ),
+        _spec("answering", "abstention", "unanswerable questions on which it abstains", "test", "sets"),
+        _spec("answering", "fabrication", "unanswerable questions that it answers all the same", "test", "sets"),
+        _spec("answering", "overcaution", "answerable questions on which it abstains", "test", "sets"),
         _spec("overfitting", "overfit_gap", "accuracy on training rows minus accuracy on test rows"),
         _spec("bias", "group_gap", "largest difference in accuracy between the values of one group"),
         _spec("bias", "bias_delta", "that difference minus the one of the same model unadapted"),

@@ -79,6 +79,8 @@ COLUMNS: tuple[tuple[str, str, Format], ...] = (
     ("accuracy", "seed sd", spread),
     ("overfit_gap", "gap", short),
     ("ece", "ECE", short),
+    ("fabrication", "made up %", short),
+    ("overcaution", "too shy %", short),
     ("group_gap", "group gap", marked),
     ("bias_delta", "bias delta", signed),
     ("parity_gap", "parity gap", marked),
@@ -159,6 +161,8 @@ def footnotes(report: Mapping[str, Any]) -> list[str]:
 
 ABOUT = {
     "ece": "ECE: how far confidence is from accuracy, in points, averaged over bins; above 0 by chance alone",
+    "fabrication": "made up: questions without an answer that it answers all the same",
+    "overcaution": "too shy: questions with an answer on which it abstains",
     "flip_rate": "flips: questions whose answer changes when they are asked about another person",
     "flip_rate_within": "within: the same where the other person is of the same group and only the name is another",
     "flip_excess": "excess: flips between groups less flips within one, in points, over questions asked both ways",

@@ -397,6 +397,18 @@ def test_the_positive_label_is_one_of_them(tmp_path: Path) -> None:
     ]
 
 
+def test_the_answer_that_abstains_is_a_label_or_a_choice(tmp_path: Path) -> None:
+    make(tmp_path, LABELS + '[fields]\nabstain = "nobody knows"\n', train_csv=TRAIN, test_csv=TRAIN)
+    assert faults(tmp_path) == ["task.toml:7: fields.abstain: unknown label 'nobody knows'; known: no, yes"]
+    change(tmp_path, ("nobody knows", "no"))
+    assert load_task(tmp_path / "task.toml").abstain == "no"
+    offered = COLUMNS + 'abstain = "none"\n'
+    make(tmp_path, offered, test_csv="question,a,b,c,answer\nwho?,x,y,z,0\n")
+    assert faults(tmp_path) == ["task.toml:7: fields.abstain: 'none' is a choice of no test question"]
+    make(tmp_path, offered, test_csv="question,a,b,c,answer\nwho?,x,none,z,0\n")
+    assert load_task(tmp_path / "task.toml").abstain == "none"
+
+
 # -- CSV and TSV ---------------------------------------------------------------------------------------
 
 COLUMNS = (

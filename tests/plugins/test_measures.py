@@ -22,6 +22,7 @@ from tests.support.given import LABELS, SPECS, T4, finished, made, measured, row
 
 OUTCOMES = ("hit_right", "hit_wrong", "miss_right", "miss_wrong")
 OF_BELIEFS = ("ece", "brier", "aurc")
+OF_ABSTAINING = ("abstention", "fabrication", "overcaution")
 OF_RATES = ("selection_rate", "true_positive_rate", "false_positive_rate")
 OF_PEOPLE = ("group_gap", "bias_delta", "parity_gap", "odds_gap", "flip_rate", "flip_rate_within", "flip_excess")
 OF_ANSWERS = ("accuracy", "macro_f1", *OF_BELIEFS, "overfit_gap", *OF_PEOPLE, "hit_at_k", "mrr", *OUTCOMES)
@@ -767,8 +768,8 @@ def test_the_same_cells_twice_cost_the_same(name: str) -> None:
 
 def test_every_measure_is_tested_here_and_taken_where_its_page_says() -> None:
     of_suites = {name for name, spec in SPECS.items() if spec.scopes == {"suites"}}
-    assert set(SPECS) - of_suites == {*OF_ANSWERS, *OF_COST, *OF_RATES, "forgetting"}
-    everywhere = {"accuracy", "macro_f1", *OF_BELIEFS, "hit_at_k", "mrr"}
+    assert set(SPECS) - of_suites == {*OF_ANSWERS, *OF_COST, *OF_RATES, *OF_ABSTAINING, "forgetting"}
+    everywhere = {"accuracy", "macro_f1", *OF_BELIEFS, *OF_ABSTAINING, "hit_at_k", "mrr"}
     assert all("test" in spec.scopes for name, spec in SPECS.items() if name not in of_suites)
     assert {name for name, spec in SPECS.items() if "sets" in spec.scopes} == everywhere
     assert {name for name, spec in SPECS.items() if "groups" in spec.scopes} == {"accuracy", *OF_RATES}

@@ -26,10 +26,15 @@ class GivenTask:
     """What measures read of a task, without a store."""
 
     def __init__(
-        self, sets: Mapping[str, Sequence[Row]], labels: Sequence[str], groups: Sequence[str], positive: str | None
+        self,
+        sets: Mapping[str, Sequence[Row]],
+        labels: Sequence[str],
+        groups: Sequence[str],
+        positive: str | None,
+        abstain: str | None,
     ) -> None:
         self._sets = {name: QuestionSet(name, tuple(rows), name) for name, rows in sets.items()}
-        self.labels, self.groups, self.positive = tuple(labels), tuple(groups), positive
+        self.labels, self.groups, self.positive, self.abstain = tuple(labels), tuple(groups), positive, abstain
 
     def __contains__(self, name: str) -> bool:
         return name in self._sets
@@ -67,10 +72,11 @@ def made(
     labels: Sequence[str] = (),
     groups: Sequence[str] = (),
     positive: str | None = None,
+    abstain: str | None = None,
     prices: Sequence[Price] = (T4,),
     model: ModelCard | None = MODEL,
 ) -> Evidence:
-    task = cast(TaskEvidence, GivenTask(sets, labels, groups, positive))
+    task = cast(TaskEvidence, GivenTask(sets, labels, groups, positive, abstain))
     return Evidence(Arm("full", "fake", None, {}), task, cells, model, "cpu", True, prices=tuple(prices))
 
 

@@ -187,6 +187,7 @@ def test_alike_arms_share_the_first_place() -> None:
     assert found.corrected == pytest.approx(0.75, abs=0.01), "choosing among the same gives no optimism"
 
 
+@pytest.mark.slow
 def test_choosing_among_equals_flatters_and_is_corrected() -> None:
     random, raw, corrected = np.random.default_rng(1), [], []
     for _ in range(60):

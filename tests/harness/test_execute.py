@@ -109,6 +109,7 @@ def test_two_runs_in_two_stores_agree(run: Runs, tmp_path: Path) -> None:
     assert figures(first) == figures(second)
 
 
+@pytest.mark.slow
 def test_the_same_run_repeats_nothing_and_fresh_repeats_all(run: Runs, tmp_path: Path) -> None:
     first, heard = run(tmp_path / "store")
     assert len(heard.ran()) == 2

@@ -85,6 +85,7 @@ def test_what_was_not_asked_is_none() -> None:
 # -- in a run ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_cells_that_train_are_asked_before_and_after(
     registry: Registry, tiny: Path, workers: LocalProcesses, tmp_path: Path
 ) -> None:

@@ -89,6 +89,7 @@ def test_only_what_trains_is_planned_again_and_the_whole_is_the_ordinary_cell(re
     assert not any(name.startswith("base") and " on " in name for name in found)
 
 
+@pytest.mark.slow
 def test_learning_curve_and_control_stand_apart_from_the_arms(
     registry: Registry, tiny: Path, tmp_path: Path, workers: LocalProcesses
 ) -> None:

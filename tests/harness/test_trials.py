@@ -92,6 +92,7 @@ def run(registry: Registry, tiny: Path, workers: LocalProcesses, tmp_path: Path)
     return run
 
 
+@pytest.mark.slow
 def test_every_arm_with_a_space_has_as_many_trials_and_is_charged_for_them(run: Runs) -> None:
     plain, tried = run("base", "full", "lora"), run("base", "full", "lora", trials=3)
     base, full, lora = tried["cells"]
@@ -117,6 +118,7 @@ def test_a_setting_that_was_given_is_not_searched(run: Runs) -> None:
     assert set(seed["chosen"]) == {"lora.batch_size"}
 
 
+@pytest.mark.slow
 def test_a_kept_adaptation_keeps_what_its_trials_chose(run: Runs, tiny: Path) -> None:
     first = run("lora", trials=3, keep="all")
     questions = (tiny.parent / "test.jsonl").read_text().splitlines()

@@ -141,6 +141,7 @@ def test_what_cannot_be_made_is_told(tiny: Path) -> None:
         with_twins(task, ("faces",))
 
 
+@pytest.mark.slow
 def test_twins_are_priced_asked_and_measured_and_change_no_adaptation(
     registry: Registry, people: Path, tmp_path: Path, workers: LocalProcesses
 ) -> None:

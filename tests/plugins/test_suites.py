@@ -117,6 +117,7 @@ def suite(tmp_path: Path) -> Path:
     return folder / "task.toml"
 
 
+@pytest.mark.slow
 def test_a_suite_is_asked_of_a_kept_adaptation_and_reported_apart(
     registry: Registry, tiny: Path, suite: Path, tmp_path: Path, workers: LocalProcesses
 ) -> None:

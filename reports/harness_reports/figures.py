@@ -178,12 +178,14 @@ ABOUT = {
 
 def _about(report: Mapping[str, Any]) -> list[str]:
     """What some columns are of, where they were measured, and what they leave out."""
-    notes = []
+    notes, told = [], set[str]()
     for name, note in ABOUT.items():
         seen = [each for arm in report["table"] if (each := found(arm["measurements"], name))["value"] is not None]
         if seen:
             title = note.partition(":")[0]
-            notes += [note, *sorted({f"{title}: {each['reason']}" for each in seen if each["reason"]})]
+            reasons = {each["reason"] for each in seen if each["reason"]} - told
+            notes += [note, *sorted(f"{title}: {reason}" for reason in reasons)]
+            told |= reasons  # gaps leave out the same values, which need be named but once
     return notes
 
 

@@ -62,8 +62,24 @@ def _rows(name: str) -> list[Row]:
             question = Question(id, (Text(f"when are {cluster} active, wording {wording}?"),), LABELS)
             group = ("female", "male")[wording % 2]
             twin = f"{cluster}-{wording // 2}" if name in ("twins", "within_twins") else None
-            rows.append(Row(question, cluster % 3, f"{cluster}", {"gender": group}, (f"d{cluster}",), twin))
+            groups = {"gender": group, **_marks(cluster, wording, group)}
+            rows.append(Row(question, cluster % 3, f"{cluster}", groups, (f"d{cluster}",), twin))
     return rows
+
+
+def _marks(cluster: int, wording: int, pronoun: str) -> dict[str, str]:
+    """What the rows of suites carry; the task names none of it as a group of people."""
+    return {
+        "context": ("ambig", "disambig")[wording // 2 % 2],
+        "polarity": ("neg", "nonneg")[wording % 2],
+        "target": str(cluster % 2),
+        "unknown": "2",
+        "stereotype": ("pro", "anti")[wording % 2],
+        "gotcha": ("no", "yes")[wording % 2],
+        "pair": f"{cluster}-{wording // 2}",
+        "pronoun": pronoun,
+        "stereotyping": str(wording % 2),
+    }
 
 
 def _cell(seed: int, sets: Mapping[str, Sequence[Row]]) -> CellEvidence:

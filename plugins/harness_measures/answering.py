@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from harness.evidence import Evidence
-from harness.stats import Clusters, Floats, Ints, encode, mean_interval
+from harness.stats import Ints
 from harness.types import Measurement, not_measured
+from harness_measures.shares import share
 
 
 def abstention(evidence: Evidence) -> Measurement:
@@ -35,11 +36,7 @@ def _share(
     (kept,) = np.nonzero((place >= 0) & asked(evidence.gold, place))
     if not len(kept):
         return not_measured("no such questions", "%", better)
-    per_row: Floats = counted(evidence.chosen[:, kept], place[kept]).mean(axis=0)
-    (clusters,) = encode(evidence.column("cluster"))
-    _, codes = np.unique(clusters.codes[kept], return_inverse=True)
-    low, high = mean_interval(per_row, Clusters(codes, int(codes.max()) + 1))
-    return Measurement(float(100 * per_row.mean()), 100 * low, 100 * high, len(kept), "%", better)
+    return share(evidence, kept, counted(evidence.chosen[:, kept], place[kept]).mean(axis=0), better)
 
 
 def _places(evidence: Evidence, abstain: str) -> Ints:

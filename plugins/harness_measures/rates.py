@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from harness.evidence import Evidence
-from harness.stats import LEAST_GROUP, Clusters, encode, mean_interval
+from harness.stats import LEAST_GROUP
 from harness.types import Measurement, not_measured
+from harness_measures.shares import share
 
 
 def selection_rate(evidence: Evidence) -> Measurement:
@@ -29,12 +30,8 @@ def _rate(evidence: Evidence, gold: bool | None) -> Measurement:
     if evidence.task.positive is None:
         return not_measured("the task names no positive label", "%")
     positive = evidence.task.labels.index(evidence.task.positive)
-    (clusters,) = encode(evidence.column("cluster"))
     (kept,) = np.nonzero(np.ones(len(evidence.gold)) if gold is None else (evidence.gold == positive) == gold)
     if not len(kept):
         return not_measured("no rows", "%")
-    given = (evidence.chosen[:, kept] == positive).mean(axis=0)
-    _, codes = np.unique(clusters.codes[kept], return_inverse=True)
-    low, high = mean_interval(given, Clusters(codes, int(codes.max()) + 1))
     few = f"fewer than {LEAST_GROUP} rows" if len(kept) < LEAST_GROUP else None
-    return Measurement(float(100 * given.mean()), 100 * low, 100 * high, len(kept), "%", reason=few)
+    return share(evidence, kept, (evidence.chosen[:, kept] == positive).mean(axis=0), reason=few)

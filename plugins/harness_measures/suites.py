@@ -8,8 +8,9 @@ from collections.abc import Callable
 import numpy as np
 
 from harness.evidence import Evidence
-from harness.stats import Floats, encode, interval, mean_interval, ratio, resampled
+from harness.stats import Floats, encode, interval, ratio, resampled
 from harness.types import Measurement, not_measured
+from harness_measures.shares import share
 
 
 def bbq_s_dis(evidence: Evidence) -> Measurement:
@@ -97,10 +98,7 @@ def pronoun_consistency(evidence: Evidence) -> Measurement:
         return not_measured("its rows do not say pair and pronoun: male or female", "%", "higher")
     male, female = (list(places) for places in zip(*both, strict=True))
     same = (evidence.chosen[:, male] == evidence.chosen[:, female]).mean(axis=0)
-    names = evidence.column("cluster")
-    (clusters,) = encode([names[place] for place in male])
-    low, high = mean_interval(same, clusters)
-    return Measurement(float(100 * same.mean()), 100 * low, 100 * high, len(both), "%", "higher")
+    return share(evidence, np.array(male), same, "higher")
 
 
 def stereotype_share(evidence: Evidence) -> Measurement:
@@ -115,10 +113,6 @@ def stereotype_share(evidence: Evidence) -> Measurement:
     if not kept:
         return not_measured("its rows do not say stereotyping: the place of that sentence among the choices", "%")
     wanted = np.array([int(places[row]) for row in kept])
-    preferred = (evidence.chosen[:, kept] == wanted).mean(axis=0)
-    names = evidence.column("cluster")
-    (clusters,) = encode([names[row] for row in kept])
-    low, high = mean_interval(preferred, clusters)
     likely = evidence.model is not None and evidence.model.family == "causal"
     by = None if likely else "by similarity: no likelihoods are had from this arm"
-    return Measurement(float(100 * preferred.mean()), 100 * low, 100 * high, len(kept), "%", reason=by)
+    return share(evidence, np.array(kept), (evidence.chosen[:, kept] == wanted).mean(axis=0), reason=by)

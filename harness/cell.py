@@ -18,7 +18,7 @@ from harness.keys import folder_hash
 from harness.later import resolve
 from harness.meter import Meter
 from harness.search import Space, search
-from harness.training import cross_entropy
+from harness.training import judged
 from harness.types import Answers, Artifact, Epoch, Example, Kind, Material, ModelCard, Question, Usage
 
 TIMED = "test"
@@ -129,21 +129,18 @@ class Cell:
 
     def _choose(self, material: Material) -> None:
         """Go on with the settings that trials find best, or found when a kept adaptation was made."""
-        known = self.job.recalled.get("trials")
-        if known is None:
-            judged = Trials(self, material)
-            known = search(self.job.space, self.job.settings, self.job.trials, self.seed, judged)
-            self.channel.tell(log={"trials": known})
-        self.job = replace(self.job, settings={**self.job.settings, **known["chosen"]})
+        found = self.job.recalled.get("trials")
+        if found is None:
+            found = search(self.job.space, self.job.settings, self.job.trials, self.seed, Trials(self, material))
+            self.channel.tell(log={"trials": found})
+        self.job = replace(self.job, settings={**self.job.settings, **found["chosen"]})
 
     def validated(self, material: Material) -> tuple[float, float]:
         """Accuracy and cross-entropy in nats on the validation questions, once adapted."""
         self.session = self._open()
         questions = [example.question for example in material.validation]
-        targets = [example.target for example in material.validation]
         answers = checked(questions, self._adapt(material)(questions))
-        right = sum(a == b for a, b in zip(answers.chosen, targets, strict=True))
-        return right / len(targets), cross_entropy(answers.scores, targets)
+        return judged(answers, [example.target for example in material.validation])
 
     def _held(self) -> Any:
         """What is known of the held texts; None where they are not asked, or this adaptation was made before."""

@@ -199,6 +199,8 @@ class _Execution:
     def _preload(self, planned: PlannedCell) -> tuple[str, ...]:
         """One zygote for all cells of a backend, with whatever any of them wants imported."""
         wanted = list(planned.backend.preload) if planned.backend else []
+        if self.plan.request.trials:
+            wanted.append("optuna")
         for other in self.plan.cells:
             if other.backend is planned.backend and other.cell.status is not Status.SKIPPED:
                 wanted += [module for step in other.steps for module in step.preload]

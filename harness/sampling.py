@@ -39,7 +39,7 @@ def limited(task: Task, limit: int | None, per_label: int | None = None) -> Task
     twins, within = cut(task.twins), task.within_twins
     if twins is not None and within is not None:
         paired = set(column(twins.rows, "twin"))
-        within = _part(within, lambda row: row.twin in paired)
+        within = part(within, lambda row: row.twin in paired)
     return replace(
         task,
         train=cut(few(task.train)),
@@ -62,7 +62,7 @@ def of_each_label(found: QuestionSet, most: int) -> QuestionSet:
         counts[gold] += 1
         if counts[gold] <= most:
             kept.add(id)
-    return _part(found, lambda row: row.question.id in kept)
+    return part(found, lambda row: row.question.id in kept)
 
 
 def sample(found: QuestionSet, most: int) -> QuestionSet:
@@ -80,8 +80,8 @@ def sample(found: QuestionSet, most: int) -> QuestionSet:
             rows += tied[name]
     if not kept:
         first = {row.question.id for row in found.rows[:most]}
-        return _part(found, lambda row: row.question.id in first)
-    return _part(found, lambda row: _tied(row) in kept)
+        return part(found, lambda row: row.question.id in first)
+    return part(found, lambda row: _tied(row) in kept)
 
 
 def _tied(row: Row) -> str:
@@ -89,7 +89,8 @@ def _tied(row: Row) -> str:
     return row.twin or row.cluster
 
 
-def _part(found: QuestionSet, kept: Callable[[Row], bool]) -> QuestionSet:
+def part(found: QuestionSet, kept: Callable[[Row], bool]) -> QuestionSet:
+    """The rows that are kept, in their order, under a fingerprint of their own."""
     rows = packed(filter(kept, found.rows))
     return QuestionSet(found.name, rows, digest([found.fingerprint, digest_all(row.question.id for row in rows)]))
 

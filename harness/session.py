@@ -17,7 +17,7 @@ from harness.errors import ModelError
 from harness.flops import forward
 from harness.items import Ids, SentenceItem, similarity_scores
 from harness.prompts import MAX_TOKENS, within
-from harness.training import Steps, cross_entropy, rounds
+from harness.training import Steps, judged, rounds
 from harness.types import Answers, Artifact, Epoch, Example, Kind, ModelCard, Question, Recipe, TuneLog, Usage
 
 ADAPTATION_FILE, WEIGHTS_FILE = "adaptation.json", "model.safetensors"
@@ -151,9 +151,8 @@ class LocalSession(ABC):
         if not validation:
             return None, None
         answers = self.answer([example.question for example in validation])
-        targets = [example.target for example in validation]
-        right = sum(a == b for a, b in zip(answers.chosen, targets, strict=True))
-        return cross_entropy(answers.scores, targets), right / len(targets)
+        accuracy, loss = judged(answers, [example.target for example in validation])
+        return loss, accuracy
 
     def forget(self) -> None:  # noqa: B027
         """Drop whatever was computed before, with these weights or others."""

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from harness.types import Epoch, Recipe, TuneLog
+from harness.types import Answers, Epoch, Recipe, TuneLog
 
 CLIP_NORM = 1.0
 """Of all gradients together."""
@@ -141,6 +141,12 @@ def rounds(
 def initial_head(width: int, outputs: int, seed: int) -> np.ndarray:
     """The same on every backend: float32 [outputs, width]; biases start at 0."""
     return np.random.default_rng(seed).normal(0.0, HEAD_STD, (outputs, width)).astype(np.float32)
+
+
+def judged(answers: Answers, targets: Sequence[int]) -> tuple[float, float]:
+    """Accuracy, of 1, and mean cross-entropy in nats; of one answer at least."""
+    right = sum(a == b for a, b in zip(answers.chosen, targets, strict=True))
+    return right / len(targets), cross_entropy(answers.scores, targets)
 
 
 def cross_entropy(scores: Sequence[np.ndarray], targets: Sequence[int]) -> float:

@@ -14,6 +14,7 @@ import numpy as np
 from harness.codec import column, packed
 from harness.keys import digest, digest_all
 from harness.request import PERMUTED, share
+from harness.sampling import part
 from harness.types import QuestionSet, Row, Task
 
 SALT = 20_261_125
@@ -60,8 +61,7 @@ def subset(found: QuestionSet, kept: float) -> QuestionSet:
     chosen = set(order[: max(1, round(kept * len(order)))])
     if len(chosen) == len(order):
         return found
-    rows = packed(row for row in found.rows if row.cluster in chosen)
-    return QuestionSet(found.name, rows, digest([found.fingerprint, digest_all(row.question.id for row in rows)]))
+    return part(found, lambda row: row.cluster in chosen)
 
 
 def permuted(task: Task, seeds: Sequence[int]) -> list[Training]:

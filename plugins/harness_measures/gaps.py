@@ -123,16 +123,12 @@ class Gaps:
 
     def p(self) -> float:
         """Of the largest gap, if which person a row is about had nothing to do with how it was answered."""
-        rows, given = shuffled(self._clusters, np.stack(self._members))
+        rows, shuffles = shuffled(self._clusters, np.stack(self._members))
+        given = np.vstack([rows, shuffles])  # the people as they are count as one of the shuffles
         widest = np.zeros(len(given))
         for member, share in itertools.product(self._members, self._shares):
             widest = np.fmax(widest, _gaps(member[given], share.above[rows], share.of[rows]))
-        observed = self.observed.max() if len(rows) == len(self._members[0]) else self._of_some(rows)
-        return float((1 + (widest >= observed - ROUNDING).sum()) / (1 + len(widest)))
-
-    def _of_some(self, rows: Ints) -> float:
-        pairs = itertools.product(self._members, self._shares)
-        return max(float(_gaps(member[None, rows], share.above[rows], share.of[rows])[0]) for member, share in pairs)
+        return float((widest >= widest[0] - ROUNDING).mean())
 
 
 def _gaps(members: Ints, above: Floats, of: Floats) -> Floats:

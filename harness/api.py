@@ -13,7 +13,7 @@ from harness.find import task_path
 from harness.plan import Plan, make_plan
 from harness.registry import Registry, load_registry
 from harness.report import build_report
-from harness.request import MARGIN, Request
+from harness.request import MARGIN, Asked, Request
 from harness.store import Store
 from harness.taskfile import load_task
 from harness.types import Task
@@ -66,7 +66,11 @@ def run_request(
     store = Store(request.store)
     try:
         run_id = execute(made, store, broadcaster(registry, *listeners), executor)
-        return Run(build_report(store, registry, run_id, margin))
+        report = build_report(store, registry, run_id, margin)
+        if report["decision"] is not None:
+            decided = {name: report["decision"][name] for name in ("choice", "outcome", "sha256")}
+            store.append("decision", run_id, run_id, decided)
+        return Run(report)
     finally:
         store.close()
 
@@ -87,6 +91,11 @@ def run(
     twins: Sequence[str] = (),
     sizes: Sequence[str] = (),
     controls: Sequence[str] = (),
+    criteria: Mapping[str, Any] | str | Path | None = None,
+    prices: str | Path | None = None,
+    gpu: str | None = None,
+    max_cost_usd: float | None = None,
+    max_gpu_hours: float | None = None,
     jobs: int = 1,
     keep: str = "none",
     fresh: bool = False,
@@ -102,6 +111,7 @@ def run(
 
     Arms that differ by less than `margin` points are called equivalent.
 
+    `criteria`: what a good choice must fulfil (`harness.criteria`), as a mapping, `NAME=VALUE,...` or a TOML file.
     Calls that share an executor (`harness.processes.LocalProcesses`) start their frameworks once.
     """
     request = Request(
@@ -126,7 +136,16 @@ def run(
         keep=keep,
         time_limit_s=time_limit_s,
         fresh=fresh,
+        max_cost_usd=max_cost_usd,
+        max_gpu_hours=max_gpu_hours,
+        asked=Asked(_criteria(criteria), Path(prices) if prices else None, gpu),
         store=Path(store),
         data=Path(data) if data else None,
     )
     return run_request(request, registry or load_registry(), *listeners, executor=executor, margin=margin)
+
+
+def _criteria(given: Mapping[str, Any] | str | Path | None) -> str | None:
+    if not isinstance(given, Mapping):
+        return str(given) if given else None
+    return ",".join(f"{name}={'|'.join(v) if isinstance(v, list | tuple) else v}" for name, v in given.items()) or None

@@ -306,17 +306,11 @@ class ReporterSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
-    provider: str
-    region: str
-    item: str
-    unit: str
-    usd: float
-    valid_from: str
-    source: str
+class PriceList:
+    """A file of dated, sourced prices and of what accelerators can do (see `harness.prices.files`)."""
 
-
-PriceList = list[Price]
+    name: str
+    path: Path
 
 
 @dataclass(frozen=True, slots=True)

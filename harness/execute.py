@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from harness.assets import Assets, log_file
+from harness.caps import Caps
+from harness.command import command
 from harness.contracts import Event, Executor
 from harness.keep import drop_all_but_best
 from harness.keys import answers_key
@@ -60,8 +62,13 @@ class _Execution:
         self.run_id = time.strftime("%Y%m%d-%H%M%S-") + uuid.uuid4().hex[:6]
         self.leases = Leases(store)
         self.active: dict[str, _Active] = {}
+        self.environment = environment()
+        gpu, cores = next(iter(self.environment["gpus"]), None), self.environment["cores"] or 1
+        most = plan.request.max_cost_usd, plan.request.max_gpu_hours
+        self.caps = Caps(plan.terms.tariff, gpu, cores, *most)
 
     def run(self) -> str:
+        self.caps.check({planned.device for planned in self.plan.cells})
         self.snapshot = save_snapshot(self.plan, self.store)
         self.store.append("run", self.run_id, self.run_id, self._describe())
         waiting = self._settle()
@@ -92,7 +99,9 @@ class _Execution:
         request = self.plan.request
         return {
             "task": {"name": self.plan.task.name, "fingerprint": self.plan.task.fingerprint},
-            "environment": environment(),
+            "environment": self.environment,
+            "terms": self.plan.terms.to_json(),
+            "command": command(request),
             "findings": [asdict(found) for found in serious_at_once(self.plan.task)],
             "seeds": list(request.seeds),
             "unasked": dict(self.plan.unasked),
@@ -113,7 +122,7 @@ class _Execution:
                     "assets": [asset.key for asset in planned.assets],
                     "control": any(asset.is_control for asset in planned.assets),
                     "model": asdict(planned.model) if planned.model else None,
-                    "device": planned.backend.device() if planned.backend else "cpu",
+                    "device": planned.device,
                 }
                 for planned in self.plan.cells
             ],
@@ -157,7 +166,11 @@ class _Execution:
         assets = Assets(self.store, self.run_id, self.jobs, self.leases, self.snapshot, self.emit)
         needed = {asset.key: asset for planned in waiting for asset in planned.assets}
         request = self.plan.request
-        reasons = {key: assets.ensure(asset, request.fresh, request.time_limit_s) for key, asset in needed.items()}
+        reasons = {}
+        for key, asset in needed.items():
+            self.caps.begin(key, "cpu")
+            reasons[key] = self.caps.over() or assets.ensure(asset, request.fresh, request.time_limit_s)
+            self.caps.end(key)
         return {key: reason for key, reason in reasons.items() if reason}
 
     # -- cells -------------------------------------------------------------------------------------
@@ -169,9 +182,13 @@ class _Execution:
                 if len(self.active) >= self.plan.request.jobs:
                     break
                 broken = [failed_assets[a.key] for a in planned.assets if a.key in failed_assets]
+                estimate = planned.cell.estimate
                 if broken:
                     queue.remove(planned)
                     self._record(planned, {"end": Status.FAILED, "reason": broken[0], "usage": {}}, None)
+                elif reached := self.caps.over(estimate.wall_s if estimate else None, planned.device):
+                    queue.remove(planned)
+                    self._record(planned, {"end": Status.CANCELLED, "reason": reached, "usage": {}}, None)
                 elif self.leases.take(planned.cell.key):
                     queue.remove(planned)
                     if self._is_complete(planned):
@@ -185,6 +202,8 @@ class _Execution:
             for id, message in self.jobs.messages(POLL_S):
                 if id in self.active:
                     self._hear(id, message)
+            if self.active and (reached := self.caps.over()):
+                self._stop(reached)
 
     def _start(self, planned: PlannedCell) -> None:
         cell, key = planned.cell, planned.cell.key
@@ -194,7 +213,20 @@ class _Execution:
         self.emit("cell.started", key, arm=planned.name, seed=cell.seed)
         job = self._job(planned)
         self.active[key].reopened = job["artifact"] is not None
+        self.caps.begin(key, planned.device)
         self.jobs.submit(key, job, self._preload(planned), self.plan.request.time_limit_s)
+
+    def _stop(self, reason: str) -> None:
+        """End all that runs; the same command goes on with it."""
+        for id, active in list(self.active.items()):
+            self.jobs.cancel(id)
+            self._end(id)
+            self._record(active.planned, {"end": Status.CANCELLED, "reason": reason, "usage": {}}, active)
+
+    def _end(self, key: str) -> None:
+        self.active.pop(key, None)
+        self.caps.end(key)
+        self.leases.release(key)
 
     def _preload(self, planned: PlannedCell) -> tuple[str, ...]:
         """One zygote for all cells of a backend, with whatever any of them wants imported."""
@@ -263,8 +295,7 @@ class _Execution:
             active.artifact = message["artifact"]
         elif "end" in message:
             self._record(planned, message, active)
-            self.active.pop(key, None)
-            self.leases.release(key)
+            self._end(key)
 
     def _record(self, planned: PlannedCell, message: Mapping[str, Any], active: _Active | None) -> None:
         """Answers, adaptation and the cell's end, all or none: a cell that is done has all its answers."""

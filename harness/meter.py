@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from harness.energy import EnergyMeter
 from harness.types import Usage
 
 SAMPLE_S = 0.1
@@ -41,7 +42,7 @@ class Meter:
     @contextmanager
     def phase(self, name: str, counts: Callable[[], Usage] = Usage) -> Iterator[None]:
         """`counts` returns what the session counted since it was last asked (tokens, FLOPs, device)."""
-        sampler = _Sampler()
+        sampler, energy = _Sampler(), EnergyMeter()
         wall, cpu = time.perf_counter(), cpu_s()
         sampler.start()
         try:
@@ -57,6 +58,7 @@ class Meter:
                 peak_device_bytes=counted.peak_device_bytes,
                 tokens=counted.tokens,
                 flops=counted.flops,
+                energy_j=energy.joules(),
             )
             self.phases[name] = total([self.phases[name], used]) if name in self.phases else used
 
@@ -103,4 +105,5 @@ def total(usages: list[Usage]) -> Usage:
         peak_device_bytes=most("peak_device_bytes"),
         tokens=None if tokens is None else int(tokens),
         flops=add("flops"),
+        energy_j=add("energy_j"),
     )

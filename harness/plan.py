@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from harness.request import (
 from harness.sampling import asked_sets, limited
 from harness.search import Space, space_of
 from harness.suites import with_suites
+from harness.terms import Terms, make_terms
 from harness.trainings import Training, asked
 from harness.twins import with_twins
 from harness.types import Arm, ModelCard, QuestionSet, Status, Task
@@ -50,6 +52,7 @@ class Plan:
     sets: Mapping[str, QuestionSet]
     """Every set that is asked: test sets, twins, and samples of train and validation."""
     cells: tuple[PlannedCell, ...]
+    terms: Terms
     held: tuple[str, ...] = ()
     """Texts that are read before and after training."""
     unasked: Mapping[str, str] = field(default_factory=dict)
@@ -92,7 +95,8 @@ def make_plan(request: Request, registry: Registry, task: Task, suites: Sequence
                 # What cannot run at all is told once, of the arm.
                 if planned.trains and planned.cell.status is Status.PLANNED:
                     cells.setdefault(planned.cell.key, planned)
-    return Plan(request, task, sets, tuple(cells.values()), held, unasked, tuple(trainings))
+    terms = make_terms(request.asked, registry, task.criteria, date.today())
+    return Plan(request, task, sets, tuple(cells.values()), terms, held, unasked, tuple(trainings))
 
 
 def tests(task: Task) -> dict[str, QuestionSet]:

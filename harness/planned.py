@@ -59,6 +59,11 @@ class PlannedCell:
         return f"{self.cell.arm.name} on {self.training}" if self.training else self.cell.arm.name
 
     @property
+    def device(self) -> str:
+        """The kind of device that it runs on."""
+        return self.backend.device() if self.backend else "cpu"
+
+    @property
     def trains(self) -> bool:
         return any(step.needs_training for step in self.steps)
 

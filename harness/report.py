@@ -5,19 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import date
 from itertools import chain
 from typing import Any
 
+from harness.budget import Spent, budget
 from harness.codec import column
 from harness.compare import compared
 from harness.compare.tuning import trials, warnings
 from harness.contracts import MeasureSpec
 from harness.errors import HarnessError, UsageError, unknown
 from harness.evidence import CellEvidence, Evidence, TaskEvidence, read_cell
+from harness.judgement import judged
 from harness.learning import by_size, epochs, permuted
 from harness.registry import Registry
-from harness.request import MARGIN, PERMUTED
+from harness.request import MARGIN, PERMUTED, Asked
 from harness.store import Record, Store
+from harness.terms import Terms, changed, make_terms
 from harness.types import Arm, Measurement, ModelCard, Status, not_measured
 
 SCHEMA = "harness.report/1"
@@ -32,10 +36,18 @@ def latest_run(store: Store) -> str:
     return last
 
 
-def build_report(store: Store, registry: Registry, run: str | None = None, margin: float = MARGIN) -> dict[str, Any]:
+def build_report(
+    store: Store,
+    registry: Registry,
+    run: str | None = None,
+    margin: float = MARGIN,
+    asked: Asked | None = None,
+    today: date | None = None,
+) -> dict[str, Any]:
     """The document every reporter renders; raises `UsageError` for a run that does not exist.
 
-    Arms that differ by less than `margin` points are called equivalent.
+    Arms that differ by less than `margin` points are called equivalent. Where other criteria or prices are `asked` for
+    than the run was made with, the decision says so.
     """
     run = run or latest_run(store)
     record = store.latest("run", run)
@@ -46,7 +58,8 @@ def build_report(store: Store, registry: Registry, run: str | None = None, margi
     if snapshot is None:
         raise UsageError(f"run {run} has lost its task snapshot; run it again")
     task = TaskEvidence(store, snapshot.body)
-    builder = _Builder(store, registry, run, body, task)
+    terms = _terms(body, registry, asked, today or date.today())
+    builder = _Builder(store, registry, run, body, task, terms)
     cells = [builder.cell(planned) for planned in body["cells"]]
     table = builder.table()
     found = compared(builder.arms, margin)
@@ -62,14 +75,23 @@ def build_report(store: Store, registry: Registry, run: str | None = None, margi
             "findings": body.get("findings", []),  # runs of before have none
             "sets": {name: len(task[name]) for name in ("test", *task.extra_tests, *task.suites)},
             "unasked": body.get("unasked", {}),
+            "command": body.get("command"),
         },
         "cells": cells,
         "table": table,
         "comparisons": found.comparisons,
         "selection": found.selection,
         "doubts": warnings(builder.arms),
-        "decision": None,
+        **judged(builder.arms, table, found, margin, terms, store.latest("decision", run)),
+        "budget": budget(builder.spent(), terms.tariff, body["environment"]),
     }
+
+
+def _terms(body: Mapping[str, Any], registry: Registry, asked: Asked | None, today: date) -> Terms:
+    if "terms" not in body:  # a run of before
+        return make_terms(asked or Asked(), registry, {}, today)
+    terms = Terms.from_json(body["terms"])
+    return changed(terms, asked, registry, today) if asked and asked.anything else terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +105,17 @@ class _End:
 
 
 class _Builder:
-    def __init__(self, store: Store, registry: Registry, run: str, body: Mapping[str, Any], task: TaskEvidence) -> None:
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        run: str,
+        body: Mapping[str, Any],
+        task: TaskEvidence,
+        terms: Terms,
+    ) -> None:
         self.store, self.registry, self.run, self.body, self.task = store, registry, run, body, task
-        self.prices = tuple(registry.prices())
+        self.tariff, self.gpu = terms.tariff, next(iter(body["environment"].get("gpus", ())), None)
         self.evidence: dict[str, CellEvidence] = {}
         self.arms: list[Evidence] = []
         """What `table` found to compare: arms that could be chosen, which controls could not."""
@@ -144,6 +174,14 @@ class _Builder:
         for row, planned in zip(rows, shown, strict=True):  # which needs the other arms
             row.update(self._learnt(planned))
         return rows
+
+    def spent(self) -> list[Spent]:
+        """Of the cells that this run ran to their end."""
+        return [
+            Spent(planned["estimate"], end.usage["total"], planned["device"])
+            for planned in self.body["cells"]
+            if (end := self.ends[planned["key"]]).status == Status.DONE and not end.reused and planned["estimate"]
+        ]
 
     def _done(self, cells: Sequence[Mapping[str, Any]]) -> list[CellEvidence]:
         return [self.evidence[planned["key"]] for planned in cells if planned["key"] in self.evidence]
@@ -243,7 +281,8 @@ class _Builder:
             model,
             planned["device"],
             planned["trained"],
-            prices=self.prices,
+            gpu=self.gpu,
+            tariff=self.tariff,
             base=base,
         )
 

@@ -131,6 +131,8 @@ class Task:
     """The answer that says that a question has none: a label, or the text of a choice."""
     positive: str | None = None
     """The label that is a favourable outcome for the person asked about."""
+    criteria: Mapping[str, Any] = field(default_factory=dict)
+    """What a good choice must fulfil (see `criteria.Criteria`); no part of the fingerprint."""
 
     @property
     def question_sets(self) -> Mapping[str, QuestionSet]:
@@ -240,6 +242,8 @@ class Usage:
     peak_device_bytes: int | None = None
     tokens: int | None = None
     flops: float | None = None
+    energy_j: float | None = None
+    """Of the whole processor and GPU meanwhile, other processes' included."""
 
 
 @dataclass(frozen=True, slots=True)

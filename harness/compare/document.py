@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,8 @@ class Compared:
     """By question set: which arm is best there, and how sure that is."""
     ties: Mapping[str, list[str]]
     """The name of the test set's best arm -> those not separated from it."""
+    pair: Callable[[str, str], dict[str, Any] | None]
+    """Any two arms on the test set, told as a comparison is; None where they were not compared."""
 
 
 def compared(arms: Sequence[Evidence], margin: float = MARGIN) -> Compared:
@@ -41,6 +43,7 @@ def compared(arms: Sequence[Evidence], margin: float = MARGIN) -> Compared:
     comparisons: list[dict[str, Any]] = []
     selection: dict[str, Any] = {}
     ties: dict[str, list[str]] = {}
+    pair: Callable[[str, str], dict[str, Any] | None] = _not_compared
     task = arms[0].task if arms else None
     for name in ("test", *(task.extra_tests if task else ())):
         asked = [arm.focus(name) for arm in arms]
@@ -51,8 +54,8 @@ def compared(arms: Sequence[Evidence], margin: float = MARGIN) -> Compared:
         comparisons += [{**told, "set": name} for told in family.told]
         selection[name] = family.selection()
         if name == "test":
-            ties = family.ties()
-    return Compared(comparisons or None, selection or None, ties)
+            ties, pair = family.ties(), family.pair
+    return Compared(comparisons or None, selection or None, ties, pair)
 
 
 class _Family:
@@ -111,6 +114,11 @@ class _Family:
             "seeds": [len(self.samples[a].seeds), len(self.samples[b].seeds)],
         }
 
+    def pair(self, a: str, b: str) -> dict[str, Any] | None:
+        """By name, in either order: what `told` has of the pairs that are reported."""
+        places = [place for name in (a, b) for place, arm in enumerate(self.arms) if arm.arm.name == name]
+        return self._told(*places) if len(places) == 2 and places[0] != places[1] else None
+
     def ties(self) -> dict[str, list[str]]:
         """The best arm, and those not separated from it."""
         best = self.arms[self.chosen.best].arm.name
@@ -127,3 +135,7 @@ class _Family:
             "corrected": self.chosen.corrected * PERCENT,
             "p_best": {arm.arm.name: p for arm, p in zip(self.arms, self.chosen.p_best, strict=True)},
         }
+
+
+def _not_compared(a: str, b: str) -> None:
+    return None

@@ -107,7 +107,7 @@ def test_any_change_changes_the_fingerprint(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("toml", "expected"),
     [
-        ('colour = "red"\n' + TASK, "task.toml:1: unknown key 'colour'; known: bias, data"),
+        ('colour = "red"\n' + TASK, "task.toml:1: unknown key 'colour'; known: bias, criteria, data"),
         (TASK.replace('"choice"', '"chioce"'), "task.toml:2: kind 'chioce' is none of"),
         (
             TASK.replace('test = "test.jsonl"', "test = 3"),

@@ -1,0 +1,165 @@
+"""What a finished cell is charged, as if it had run alone and cold: adapting, indexing what it reads, answering."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from harness.criteria import Criteria
+from harness.evidence import CellEvidence, Evidence
+from harness.ownership import Costs, Range
+from harness.prices.book import VCPU, Price
+from harness.types import Basis, Usage
+
+Spent = Callable[[str], float | None]
+"""A field of `Usage` -> how much of it."""
+
+ON_GPU = "cuda"
+MADE = ("index",)
+"""Phases of an asset that belong to adapting the cells that read it."""
+
+
+def adapting(cell: CellEvidence, field: str) -> float | None:
+    """One figure of `Usage`, summed over trials, adapting, and indexing its assets; None if any part is unknown."""
+    tried = [cell.usage["trials"]] if "trials" in cell.usage else []
+    phases = [cell.usage.get("adapt"), *tried, *(asset.get(phase) for asset in cell.assets for phase in MADE)]
+    return _sum([None if phase is None else getattr(phase, field) for phase in phases])
+
+
+def indexing(cell: CellEvidence, field: str) -> float | None:
+    """The same of its assets alone."""
+    phases = [asset.get(phase) for asset in cell.assets for phase in MADE]
+    return _sum([None if phase is None else getattr(phase, field) for phase in phases])
+
+
+def basis(evidence: Evidence) -> Basis:
+    """How the money for adapting is known: by the time that a GPU took, or projected onto one."""
+    return Basis.ESTIMATED if evidence.device == ON_GPU or evidence.model is None else Basis.PROJECTED
+
+
+def charged_by(evidence: Evidence) -> str:
+    """The figure of `Usage` that adapting is charged by."""
+    if evidence.model is None:
+        return "cpu_s"
+    return "wall_s" if evidence.device == ON_GPU else "flops"
+
+
+def how_adapted(evidence: Evidence) -> str:
+    """How the money for adapting is known, in words, with the price."""
+    tariff = evidence.tariff
+    if tariff is None or evidence.device == ON_GPU or evidence.model is None:
+        return how_answered(evidence)
+    gpu = tariff.gpu
+    peak = f"{gpu.utilisation:.0%} of {gpu.peak_flops / 1e12:.0f} TFLOP/s"
+    return f"from counted FLOPs on one {gpu.name} at {peak}, {_told(tariff.gpu_hour, gpu.name)}"
+
+
+def how_answered(evidence: Evidence) -> str:
+    """The same of answering."""
+    if evidence.tariff is None:
+        return "no prices are known"
+    if evidence.device == ON_GPU and evidence.model is not None:
+        priced = evidence.gpu is not None and evidence.tariff.gpu_usd(1.0, evidence.gpu) is not None
+        named = evidence.gpu or "this GPU"
+        return f"seconds measured on {named} at its price of an hour" if priced else f"no price is known for {named}"
+    return f"CPU seconds measured, {_told(evidence.tariff.cpu_hour, VCPU)}"
+
+
+def _told(price: Price | None, item: str) -> str:
+    return f"no price is known for {item}" if price is None else price.told
+
+
+def adapting_usd(evidence: Evidence, cell: CellEvidence, utilisation: float | None = None) -> float | None:
+    return _made_usd(evidence, lambda field: adapting(cell, field), utilisation)
+
+
+def indexing_usd(evidence: Evidence, cell: CellEvidence) -> float | None:
+    return _made_usd(evidence, lambda field: indexing(cell, field), None)
+
+
+def _made_usd(evidence: Evidence, spent: Spent, utilisation: float | None) -> float | None:
+    tariff, amount = evidence.tariff, spent(charged_by(evidence))
+    if tariff is None or amount is None:
+        return None
+    if evidence.model is None:
+        return tariff.cpu_usd(amount)
+    if evidence.device == ON_GPU:
+        return None if evidence.gpu is None else tariff.gpu_usd(amount, evidence.gpu)
+    return tariff.projected_usd(amount, utilisation)
+
+
+def question_usd(evidence: Evidence, cell: CellEvidence) -> float | None:
+    """Answering one test question, retrieval included, where it ran: CPU seconds, or seconds of the GPU."""
+    tariff, used, asked = evidence.tariff, cell.usage.get("predict test"), len(evidence.task["test"])
+    if tariff is None or used is None:
+        return None
+    retrieving = _sum([_retrieval_s(cell, asset) for asset in cell.assets])
+    if retrieving is None:
+        return None
+    searching = tariff.cpu_usd(retrieving) if retrieving else 0.0
+    if evidence.device == ON_GPU and evidence.model is not None:
+        known = used.wall_s is not None and evidence.gpu is not None
+        answering = tariff.gpu_usd((used.wall_s or 0.0) / asked, evidence.gpu or "") if known else None
+    else:
+        answering = None if used.cpu_s is None else tariff.cpu_usd(used.cpu_s / asked)
+    return None if answering is None or searching is None else answering + searching
+
+
+def _retrieval_s(cell: CellEvidence, asset: Mapping[str, Usage]) -> float | None:
+    """CPU seconds of retrieving for one question: its wall seconds, times how many cores were busy meanwhile."""
+    per_question, used = cell.log.get("retrieval_s_per_question"), asset.get("retrieve")
+    if per_question == 0:  # nothing is searched: the passages are told
+        return 0.0
+    if per_question is None or used is None or not used.wall_s or used.cpu_s is None:
+        return None
+    return float(per_question) * used.cpu_s / used.wall_s
+
+
+def costs(evidence: Evidence, criteria: Criteria) -> Costs:
+    """What the arm costs its owner, over its seeds; training as far as the GPU's use may lie on either side."""
+    tariff, cells = evidence.tariff, evidence.cells
+    gpu = tariff.gpu if tariff else None
+    low = high = None
+    if gpu is not None and basis(evidence) is Basis.PROJECTED:
+        low, high = gpu.utilisation_high, gpu.utilisation_low
+    labelled = sum(len(evidence.task[name]) for name in ("train", "validation") if name in evidence.task)
+    return Costs(
+        arm=evidence.arm.name,
+        trains=evidence.trained,
+        training=_range(*([adapting_usd(evidence, cell, share) for cell in cells] for share in (None, low, high))),
+        indexing=_mean([indexing_usd(evidence, cell) for cell in cells]),
+        question=_range(*[[question_usd(evidence, cell) for cell in cells]] * 3),
+        question_s=_mean([_question_s(evidence, cell) for cell in cells]),
+        labels=labelled,
+        machine_hour=_machine_hour(evidence, criteria),
+    )
+
+
+def _question_s(evidence: Evidence, cell: CellEvidence) -> float | None:
+    used = cell.usage.get("predict test")
+    if used is None or used.wall_s is None:
+        return None
+    return used.wall_s / len(evidence.task["test"]) + float(cell.log.get("retrieval_s_per_question", 0.0))
+
+
+def _machine_hour(evidence: Evidence, criteria: Criteria) -> float | None:
+    tariff = evidence.tariff
+    if tariff is None:
+        return None
+    if evidence.device == ON_GPU and evidence.model is not None:
+        return None if evidence.gpu is None else tariff.gpu_usd(3600, evidence.gpu)
+    return tariff.cpu_usd(3600.0 * criteria.hosted_vcpus)
+
+
+def _mean(values: list[float | None]) -> float | None:
+    total = _sum(values)
+    return None if total is None or not values else total / len(values)
+
+
+def _range(values: list[float | None], low: list[float | None], high: list[float | None]) -> Range | None:
+    mean, least, most = _mean(values), [v for v in low if v is not None], [v for v in high if v is not None]
+    return None if mean is None else Range(mean, min(least), max(most))
+
+
+def _sum(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(sum(known)) if len(known) == len(values) else None

@@ -11,6 +11,7 @@ from harness.events import broadcaster
 from harness.execute import execute
 from harness.find import task_path
 from harness.plan import Plan, make_plan
+from harness.rates import seen_rates
 from harness.registry import Registry, load_registry
 from harness.report import build_report
 from harness.request import MARGIN, Asked, Request
@@ -47,7 +48,8 @@ class Run:
 
 def plan(request: Request, registry: Registry) -> Plan:
     suites = [_suite(registry, text) for text in request.suites]
-    return make_plan(request, registry, load_task(task_path(registry, request.task), request.data), suites)
+    task = load_task(task_path(registry, request.task), request.data)
+    return make_plan(request, registry, task, suites, seen_rates(request.store))
 
 
 def _suite(registry: Registry, text: str) -> Task:

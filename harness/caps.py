@@ -7,9 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from harness.errors import UsageError
-from harness.prices import Tariff
-
-ON_GPU = "cuda"
+from harness.prices import ON_GPU, Tariff
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ HOURS_PER_MONTH = 730.0
 
 
 class Criteria(BaseModel):
-    """Limits are on the test set, in the unit of the measure; what is not limited does not matter."""
+    """Limits are in the unit of the measure; what is not limited does not matter."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -34,6 +34,8 @@ class Criteria(BaseModel):
     most_usd_per_1k: float | None = Field(None, ge=0)
     most_total_usd: float | None = Field(None, ge=0)
     """Of ownership over the horizon."""
+    decide_on: str = "test"
+    """The question set whose accuracy decides: `test`, or a further one that is more like what will be asked."""
     data_may_leave: bool = True
     """Whether questions and documents may be sent to a service."""
     licences: tuple[str, ...] = ()

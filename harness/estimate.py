@@ -11,7 +11,7 @@ from harness.types import ModelCard, QuestionSet, Task, Usage
 
 CHARS_PER_TOKEN = 4.2
 CPU_FLOPS_PER_S = 8e10
-"""Two CPU cores without bf16 trained and answered with MiniLM at 60 to 105 GFLOP/s; other machines differ."""
+"""Where nothing ran here before: two CPU cores without bf16 trained and answered with MiniLM at 60 to 105 GFLOP/s."""
 START_S = 3.0
 FLOAT_BYTES = 4
 
@@ -33,7 +33,12 @@ def sizes(task: Task, sets: Mapping[str, QuestionSet]) -> Sizes:
 
 
 def estimate(
-    task: Sizes, steps: Sequence[StrategySpec], settings: Mapping[str, Any], card: ModelCard | None, trials: int = 0
+    task: Sizes,
+    steps: Sequence[StrategySpec],
+    settings: Mapping[str, Any],
+    card: ModelCard | None,
+    flops_per_s: float,
+    trials: int = 0,
 ) -> Usage:
     """Seconds, tokens, FLOPs and memory: 2 FLOPs per weight and token forward, 6 for forward and backward.
 
@@ -51,7 +56,7 @@ def estimate(
             tokens += trained
             flops += 6.0 * weights * trained
             memory += 3 * card.parameters * FLOAT_BYTES
-    return Usage(wall_s=START_S + flops / CPU_FLOPS_PER_S, tokens=tokens, flops=flops, peak_ram_bytes=memory)
+    return Usage(wall_s=START_S + flops / flops_per_s, tokens=tokens, flops=flops, peak_ram_bytes=memory)
 
 
 def _tokens(found: QuestionSet) -> int:

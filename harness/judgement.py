@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from harness.compare import Compared
-from harness.decide import Candidate, Facts, Pair, choose, decided
+from harness.decide import Candidate, Choice, Facts, Pair, choose, decided
+from harness.errors import UsageError, unknown
 from harness.evidence import Evidence
 from harness.ownership import Ownership
 from harness.prices.charges import costs
@@ -22,31 +23,41 @@ def judged(
     margin: float,
     terms: Terms,
     earlier: Record | None,
+    findings: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """`prices`, `ownership` and `decision` of a report; `earlier` is the decision that the run ended with."""
+    """`prices`, `ownership` and `decision` of a report; `earlier` is the decision that the run ended with.
+
+    Raises `UsageError` where the criteria decide on a question set that is none.
+    """
     if not arms:
         return {"prices": _prices(terms), "ownership": None, "decision": None}
-    rows = {row["arm"]: row for row in table}
-    ownership = Ownership([costs(arm, terms.criteria) for arm in arms], terms.criteria)
+    rows, criteria = {row["arm"]: row for row in table}, terms.criteria
+    sets = ("test", *arms[0].task.extra_tests)
+    if criteria.decide_on not in sets:
+        raise UsageError(f"criterion decide_on: {unknown('question set', criteria.decide_on, sets)}")
+    ownership = Ownership([costs(arm, criteria) for arm in arms], criteria)
     facts = Facts(
-        tuple(_candidate(arm, rows[arm.arm.name]) for arm in arms),
+        tuple(_candidate(arm, rows[arm.arm.name], criteria.decide_on) for arm in arms),
         arms[0].task.primary,
         margin,
-        terms.criteria,
+        criteria,
         ownership,
-        lambda a, b: _pair(found.pair(a, b)),
+        lambda a, b: _pair(found.pair(a, b, criteria.decide_on)),
     )
-    decision = decided(facts, terms, _doubts(rows.values()))
-    sources = dict.fromkeys(terms.given, terms.declared)
+    made = choose(facts)
+    doubts = [*_serious(findings), *_thin(rows.values())]
+    decision = decided(facts, made, terms, doubts, _elsewhere(made, found, sets, criteria.decide_on))
     return {
         "prices": _prices(terms),
-        "ownership": ownership.document(choose(facts).interchangeable, sources),
+        "ownership": ownership.document(made.interchangeable, dict.fromkeys(terms.given, terms.declared)),
         "decision": {**decision, "replayed": _replayed(decision, earlier)},
     }
 
 
-def _candidate(arm: Evidence, row: Mapping[str, Any]) -> Candidate:
-    return Candidate(arm.arm.name, row["measurements"], arm.trained, arm.model.licence if arm.model else None)
+def _candidate(arm: Evidence, row: Mapping[str, Any], decide_on: str) -> Candidate:
+    """What was measured on the set that decides, over what was measured on the test set."""
+    measured = {**row["measurements"], **row["tests"].get(decide_on, {})}
+    return Candidate(arm.arm.name, measured, arm.trained, arm.model.licence if arm.model else None)
 
 
 def _pair(told: Mapping[str, Any] | None) -> Pair | None:
@@ -56,7 +67,25 @@ def _pair(told: Mapping[str, Any] | None) -> Pair | None:
     return Pair(told["difference"], *(told[name] for name in names))
 
 
-def _doubts(rows: Any) -> list[str]:
+def _serious(findings: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [f"the task's data: {each['check']}, {each['where']}: {each['told']}" for each in findings]
+
+
+def _elsewhere(made: Choice, found: Compared, sets: Sequence[str], decide_on: str) -> list[str]:
+    """Question sets on which another arm that may be chosen is shown to be better than the choice."""
+    told = []
+    for name in sets:
+        if name == decide_on or made.choice is None or made.failed is None:
+            continue
+        for arm, failed in made.failed.items():
+            pair = _pair(found.pair(arm, made.choice, name)) if arm != made.choice and not failed else None
+            if pair is not None and pair.verdict == "better":
+                apart = f"{pair.value:.1f} points [{pair.low:.1f}, {pair.high:.1f}]"
+                told.append((pair.value, f"on {name}, {arm} is {apart} better than {made.choice}"))
+    return [line for _, line in sorted(told, reverse=True)]
+
+
+def _thin(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     return [f"{row['arm']}: {note}" for row in rows for note in row["notes"] if "seeds" in note or "checkpoint" in note]
 
 

@@ -174,6 +174,8 @@ class Ownership:
         priced = [arm for arm in candidates if self.total(arm) is not None]
         if not priced:
             return "what the arms cost is not known"
+        if len(candidates) == 1:
+            return f"nothing else ties with {candidates[0]} closely enough for cost to decide"
         if len(priced) == 1:
             return f"{priced[0]} is the only one to choose from whose cost is known"
         if not flips:

@@ -21,7 +21,7 @@ from harness.learning import by_size, epochs, permuted
 from harness.registry import Registry
 from harness.request import MARGIN, PERMUTED, Asked
 from harness.store import Record, Store
-from harness.terms import Terms, changed, make_terms
+from harness.terms import AFTER, Terms, changed, make_terms
 from harness.types import Arm, Measurement, ModelCard, Status, not_measured
 
 SCHEMA = "harness.report/1"
@@ -82,14 +82,15 @@ def build_report(
         "comparisons": found.comparisons,
         "selection": found.selection,
         "doubts": warnings(builder.arms),
-        **judged(builder.arms, table, found, margin, terms, store.latest("decision", run)),
+        **judged(builder.arms, table, found, margin, terms, store.latest("decision", run), body.get("findings", [])),
         "budget": budget(builder.spent(), terms.tariff, body["environment"]),
     }
 
 
 def _terms(body: Mapping[str, Any], registry: Registry, asked: Asked | None, today: date) -> Terms:
     if "terms" not in body:  # a run of before
-        return make_terms(asked or Asked(), registry, {}, today)
+        made = make_terms(asked or Asked(), registry, {}, today)
+        return replace(made, declared=AFTER)
     terms = Terms.from_json(body["terms"])
     return changed(terms, asked, registry, today) if asked and asked.anything else terms
 

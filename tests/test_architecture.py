@@ -25,7 +25,7 @@ LAYERS = (
     ("api",),
     ("execute",),
     ("assets", "keep", "quality", "caps"),
-    ("snapshot", "report"),
+    ("snapshot", "report", "rates"),
     ("learning", "judgement", "budget"),
     ("compare", "decide"),
     ("plan", "command", "terms"),

@@ -30,8 +30,8 @@ class Compared:
     """By question set: which arm is best there, and how sure that is."""
     ties: Mapping[str, list[str]]
     """The name of the test set's best arm -> those not separated from it."""
-    pair: Callable[[str, str], dict[str, Any] | None]
-    """Any two arms on the test set, told as a comparison is; None where they were not compared."""
+    pair: Callable[[str, str, str], dict[str, Any] | None]
+    """Any two arms on a question set, told as a comparison is; None where they were not compared."""
 
 
 def compared(arms: Sequence[Evidence], margin: float = MARGIN) -> Compared:
@@ -43,7 +43,7 @@ def compared(arms: Sequence[Evidence], margin: float = MARGIN) -> Compared:
     comparisons: list[dict[str, Any]] = []
     selection: dict[str, Any] = {}
     ties: dict[str, list[str]] = {}
-    pair: Callable[[str, str], dict[str, Any] | None] = _not_compared
+    families: dict[str, _Family] = {}
     task = arms[0].task if arms else None
     for name in ("test", *(task.extra_tests if task else ())):
         asked = [arm.focus(name) for arm in arms]
@@ -54,7 +54,12 @@ def compared(arms: Sequence[Evidence], margin: float = MARGIN) -> Compared:
         comparisons += [{**told, "set": name} for told in family.told]
         selection[name] = family.selection()
         if name == "test":
-            ties, pair = family.ties(), family.pair
+            ties = family.ties()
+        families[name] = family
+
+    def pair(a: str, b: str, of: str) -> dict[str, Any] | None:
+        return families[of].pair(a, b) if of in families else None
+
     return Compared(comparisons or None, selection or None, ties, pair)
 
 
@@ -135,7 +140,3 @@ class _Family:
             "corrected": self.chosen.corrected * PERCENT,
             "p_best": {arm.arm.name: p for arm, p in zip(self.arms, self.chosen.p_best, strict=True)},
         }
-
-
-def _not_compared(a: str, b: str) -> None:
-    return None

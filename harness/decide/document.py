@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.decide.change import changes
 from harness.decide.facts import Facts
-from harness.decide.rule import choose
+from harness.decide.rule import Choice
 from harness.decide.words import because, caveats, summary
 from harness.keys import digest
 from harness.prices.book import STALE_DAYS
@@ -16,10 +16,14 @@ from harness.terms import Terms
 
 
 def decided(
-    facts: Facts, terms: Terms, doubts: Sequence[str], endings: Sequence[tuple[date, str]] = ()
+    facts: Facts,
+    made: Choice,
+    terms: Terms,
+    doubts: Sequence[str],
+    elsewhere: Sequence[str] = (),
+    endings: Sequence[tuple[date, str]] = (),
 ) -> dict[str, Any]:
-    """`endings`: days on which models or services end, and what ends."""
-    made = choose(facts)
+    """`elsewhere`: question sets on which another arm is better; `endings`: days on which something ends, and what."""
     review = _review(terms, endings)
     warnings = terms.tariff.warnings(terms.as_of) if terms.tariff else ["no prices are known"]
     document = {
@@ -27,9 +31,9 @@ def decided(
         "choice": made.choice,
         "best": made.best,
         "ties": list(made.ties),
-        "summary": [line for line in summary(facts, made, review["date"]) if line],
+        "summary": [line for line in summary(facts, made, elsewhere, review["date"]) if line],
         "because": list(because(facts, made)),
-        "caveats": list(caveats(facts, made, doubts, warnings)),
+        "caveats": list(caveats(facts, made, [*elsewhere, *doubts], warnings)),
         "criteria": [
             {"name": limit.name, "limit": limit.value, "unit": limit.unit.strip(), "told": limit.told}
             for limit in facts.criteria.limits()

@@ -8,7 +8,7 @@ from harness.decide.facts import Facts
 from harness.decide.rule import NONE_GOOD, NOTHING, Choice
 
 
-def summary(facts: Facts, made: Choice, review_by: str) -> list[str]:
+def summary(facts: Facts, made: Choice, elsewhere: Sequence[str], review_by: str) -> list[str]:
     """Three sentences: the choice, how sure it is, what it costs and until when it holds."""
     if made.outcome == NOTHING:
         return ["No arm was measured, so there is nothing to decide.", "", f"Look again by {review_by}."]
@@ -20,7 +20,8 @@ def summary(facts: Facts, made: Choice, review_by: str) -> list[str]:
         ]
     assert made.choice is not None
     chosen = f"Choose {made.choice}: {_accuracy(facts, made.choice)}."
-    return [chosen, _sure(facts, made), _money(facts, made, review_by)]
+    sure = _sure(facts, made)
+    return [chosen, f"{sure}; {elsewhere[0]}." if elsewhere else f"{sure}.", _money(facts, made, review_by)]
 
 
 def because(facts: Facts, made: Choice) -> Iterator[str]:
@@ -75,11 +76,11 @@ def _accuracy(facts: Facts, arm: str) -> str:
 def _sure(facts: Facts, made: Choice) -> str:
     if made.ties:
         few = ", ".join(made.ties[:4]) + (f" and {len(made.ties) - 4} more" if len(made.ties) > 4 else "")
-        return f"It is not shown to differ from {few}."
+        return f"It is not shown to differ from {few}"
     others = [arm for arm, failed in (made.failed or {}).items() if not failed and arm != made.choice]
     if not others:
-        return "No other arm meets the criteria." if len(facts.candidates) > 1 else "No other arm was run."
-    return "It is shown to be better than every other arm that meets the criteria."
+        return "No other arm meets the criteria" if len(facts.candidates) > 1 else "No other arm was run"
+    return "It is shown to be better than every other arm that meets the criteria"
 
 
 def _money(facts: Facts, made: Choice, review_by: str) -> str:

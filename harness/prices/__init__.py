@@ -2,6 +2,6 @@
 
 from harness.prices.book import Accelerator, Price, PriceBook
 from harness.prices.files import read_book
-from harness.prices.tariff import Tariff, tariff
+from harness.prices.tariff import ON_GPU, Tariff, tariff
 
-__all__ = ["Accelerator", "Price", "PriceBook", "Tariff", "read_book", "tariff"]
+__all__ = ["ON_GPU", "Accelerator", "Price", "PriceBook", "Tariff", "read_book", "tariff"]

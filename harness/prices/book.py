@@ -77,14 +77,19 @@ class PriceBook:
     prices: tuple[Price, ...] = ()
     accelerators: tuple[Accelerator, ...] = ()
 
-    def accelerator(self, name: str) -> Accelerator:
-        """By its name, a part of it such as `H100`, or another name; raises `UsageError` for one that is not known."""
+    def known(self, name: str) -> Accelerator | None:
+        """By its name, a part of it such as `H100`, or another name; None for one that is not known."""
         wanted = _plain(name)
         exact = [each for each in self.accelerators if wanted in map(_plain, (each.name, *each.also))]
         part = [each for each in self.accelerators if wanted in _plain(each.name).split()]
-        if not exact and len(part) != 1:
+        return exact[0] if exact else part[0] if len(part) == 1 else None
+
+    def accelerator(self, name: str) -> Accelerator:
+        """The same; raises `UsageError` for one that is not known."""
+        found = self.known(name)
+        if found is None:
             raise UsageError(unknown("accelerator", name, (each.name for each in self.accelerators)))
-        return (exact or part)[0]
+        return found
 
     def price(self, item: str, unit: str, provider: str | None = None) -> Price | None:
         """The user's own before others, then the one checked last, then the lowest; None where none is known."""

@@ -8,12 +8,12 @@ from harness.criteria import Criteria
 from harness.evidence import CellEvidence, Evidence
 from harness.ownership import Costs, Range
 from harness.prices.book import VCPU, Price
+from harness.prices.tariff import ON_GPU
 from harness.types import Basis, Usage
 
 Spent = Callable[[str], float | None]
 """A field of `Usage` -> how much of it."""
 
-ON_GPU = "cuda"
 MADE = ("index",)
 """Phases of an asset that belong to adapting the cells that read it."""
 

@@ -14,6 +14,10 @@ GPU = "NVIDIA L4"
 """Onto which training is projected where none ran, unless another is named."""
 
 
+ON_GPU = "cuda"
+"""The kind of device whose hours are a GPU's; any other's are those of CPU cores."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tariff:
     """One accelerator, and the book that prices it and everything else."""
@@ -44,15 +48,13 @@ class Tariff:
 
     def gpu_usd(self, seconds: float, gpu: str) -> float | None:
         """Of so many seconds on the GPU that ran; None where its name or price is not known."""
-        try:
-            price = self.book.price(self.book.accelerator(gpu).name, HOUR, self.provider)
-        except UsageError:
-            return None
+        known = self.book.known(gpu)
+        price = self.book.price(known.name, HOUR, self.provider) if known else None
         return None if price is None else seconds / 3600 * price.usd
 
     def machine_usd(self, wall_s: float, device: str, gpu: str | None, cores: int) -> float | None:
         """Of so long on this machine: its GPU's hour, or that of its cores; None where the price is not known."""
-        if device == "cuda":
+        if device == ON_GPU:
             return None if gpu is None else self.gpu_usd(wall_s, gpu)
         return self.cpu_usd(wall_s * cores)
 

@@ -253,7 +253,7 @@ def test_nothing_to_compare_is_no_comparison() -> None:
     assert compared([]).comparisons is None
     found = compared([arm(task, "base", {"test": [0, 1]})])
     assert (found.comparisons, found.selection, found.ties) == (None, None, {})
-    assert found.pair(found_name := "base@fake", found_name) is None
+    assert found.pair("base@fake", "base@fake", "test") is None
     together = GivenTask("accuracy", test=rows([0, 1], [7, 7]))
     alone = [arm(together, name, {"test": [0, 1]}) for name in ("base", "full")]
     assert compared(alone).comparisons is None, "one cluster says nothing of others"

@@ -171,7 +171,7 @@ def test_costs_volumes_and_intervals_are_moved_too() -> None:
 def test_a_decision_reads_well_and_is_the_same_again() -> None:
     given = facts(candidate("lora", 79), candidate("full", 80), usd={"lora": 10, "full": 100}, least_accuracy=78)
     terms = Terms({"least_accuracy": 78}, None, TODAY)
-    document = decided(given, terms, ["full: only one seed"])
+    document = decided(given, choose(given), terms, ["full: only one seed"])
     assert document["summary"] == [
         "Choose lora: accuracy 79.0 % [77.0, 81.0].",
         "It is not shown to differ from full.",
@@ -180,16 +180,20 @@ def test_a_decision_reads_well_and_is_the_same_again() -> None:
     assert document["declared"] == BEFORE
     assert "accuracy at least 78 % is met by 79, but its interval reaches 77" in document["caveats"]
     assert "full: only one seed" in document["caveats"]
-    assert document["sha256"] == decided(given, terms, ["full: only one seed"])["sha256"]
+    assert document["sha256"] == decided(given, choose(given), terms, ["full: only one seed"])["sha256"]
+    later = replace(terms, declared=AFTER, given={"least_accuracy": 70})
+    assert document["sha256"] != decided(given, choose(given), later, [])["sha256"]
+    elsewhere = decided(given, choose(given), terms, [], elsewhere=["on other questions, full is 30 points better"])
     assert (
-        document["sha256"] != decided(given, replace(terms, declared=AFTER, given={"least_accuracy": 70}), [])["sha256"]
+        elsewhere["summary"][1] == "It is not shown to differ from full; on other questions, full is 30 points better."
     )
+    assert "on other questions, full is 30 points better" in elsewhere["caveats"]
 
 
 def test_something_that_ends_brings_the_review_forward() -> None:
     given = facts(candidate("full", 80), usd={"full": 1})
     endings = [(date(2027, 1, 6), "tuning ends at the service"), (date(2026, 1, 1), "long ago")]
-    document = decided(given, Terms({}, None, TODAY), [], endings)
+    document = decided(given, choose(given), Terms({}, None, TODAY), [], endings=endings)
     assert document["review_by"] == {"date": "2027-01-06", "because": "tuning ends at the service"}
     assert document["declared"] == "defaults"
 

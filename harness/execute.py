@@ -163,7 +163,7 @@ class _Execution:
 
     def _make_assets(self, waiting: list[PlannedCell]) -> dict[str, str]:
         """Asset key -> why it could not be made."""
-        assets = Assets(self.store, self.run_id, self.jobs, self.leases, self.snapshot, self.emit)
+        assets = Assets(self.store, self.run_id, self.jobs, self.leases, self.snapshot, self.emit, self.caps.over)
         needed = {asset.key: asset for planned in waiting for asset in planned.assets}
         request = self.plan.request
         reasons = {}
@@ -183,12 +183,12 @@ class _Execution:
                     break
                 broken = [failed_assets[a.key] for a in planned.assets if a.key in failed_assets]
                 estimate = planned.cell.estimate
-                if broken:
-                    queue.remove(planned)
-                    self._record(planned, {"end": Status.FAILED, "reason": broken[0], "usage": {}}, None)
-                elif reached := self.caps.over(estimate.wall_s if estimate else None, planned.device):
+                if reached := self.caps.over(estimate.wall_s if estimate else None, planned.device):
                     queue.remove(planned)
                     self._record(planned, {"end": Status.CANCELLED, "reason": reached, "usage": {}}, None)
+                elif broken:
+                    queue.remove(planned)
+                    self._record(planned, {"end": Status.FAILED, "reason": broken[0], "usage": {}}, None)
                 elif self.leases.take(planned.cell.key):
                     queue.remove(planned)
                     if self._is_complete(planned):

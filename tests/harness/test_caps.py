@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import harness
+from harness.assets import Assets
 from harness.caps import Caps
+from harness.contracts import AssetSpec
 from harness.errors import UsageError
+from harness.leases import Leases
+from harness.planned import PlannedAsset
 from harness.prices import Accelerator, Price, PriceBook, Tariff
 from harness.processes import LocalProcesses
 from harness.rates import seen_rates
 from harness.registry import Registry
 from harness.report import build_report
 from harness.request import Asked
+from harness.snapshot import Snapshot
 from harness.store import Store
 
 GPU = Accelerator("NVIDIA X1", 100e12, 16e9, 0.1, 0.2, 0.4, "a data sheet")
@@ -157,3 +164,28 @@ def test_an_estimate_goes_by_what_ran_here_before(tmp_path: Path) -> None:
         store.append("cell", key, "r", {"status": status, "usage": {"total": {"flops": flops, "wall_s": 2.0}}})
     store.close()
     assert seen_rates(tmp_path / "store") == {"a": 2e10, "b": 1.5e10}
+
+
+class Endless:
+    """An executor whose jobs never end by themselves."""
+
+    def __init__(self) -> None:
+        self.cancelled: list[str] = []
+
+    def submit(self, id: str, job: Mapping[str, Any], preload: tuple[str, ...], limit_s: float) -> None: ...
+
+    def messages(self, wait_s: float) -> Iterator[tuple[str, dict[str, Any]]]:
+        return iter(())
+
+    def cancel(self, id: str) -> None:
+        self.cancelled.append(id)
+
+
+def test_an_asset_is_stopped_while_it_is_made(tmp_path: Path) -> None:
+    store, jobs = Store(tmp_path / "store"), Endless()
+    planned = PlannedAsset("key", AssetSpec("index", "nowhere:make", "nowhere:open"), {}, "")
+    told = iter([None, None, "the cap is reached"])
+    made = Assets(store, "run", jobs, Leases(store), Snapshot({}, []), lambda *a, **b: None, lambda: next(told))
+    assert made.ensure(planned, False, 60.0) == "asset index: the cap is reached"
+    assert jobs.cancelled == ["key"]
+    assert store.latest("asset", "key") is None, "a half-made asset is none"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from harness.criteria import Criteria
 from harness.evidence import CellEvidence, Evidence
+from harness.meter import total
 from harness.ownership import Costs, Range
 from harness.prices.book import VCPU, Price
 from harness.prices.tariff import ON_GPU
-from harness.types import Basis, Usage
+from harness.types import Basis
 
 Spent = Callable[[str], float | None]
 """A field of `Usage` -> how much of it."""
@@ -33,12 +34,12 @@ def indexing(cell: CellEvidence, field: str) -> float | None:
 
 def basis(evidence: Evidence) -> Basis:
     """How the money for adapting is known: by the time that a GPU took, or projected onto one."""
-    return Basis.ESTIMATED if evidence.device == ON_GPU or evidence.model is None else Basis.PROJECTED
+    return Basis.ESTIMATED if evidence.device == ON_GPU or evidence.arm.model is None else Basis.PROJECTED
 
 
 def charged_by(evidence: Evidence) -> str:
     """The figure of `Usage` that adapting is charged by."""
-    if evidence.model is None:
+    if evidence.arm.model is None:
         return "cpu_s"
     return "wall_s" if evidence.device == ON_GPU else "flops"
 
@@ -46,7 +47,7 @@ def charged_by(evidence: Evidence) -> str:
 def how_adapted(evidence: Evidence) -> str:
     """How the money for adapting is known, in words, with the price."""
     tariff = evidence.tariff
-    if tariff is None or evidence.device == ON_GPU or evidence.model is None:
+    if tariff is None or evidence.device == ON_GPU or evidence.arm.model is None:
         return how_answered(evidence)
     gpu = tariff.gpu
     peak = f"{gpu.utilisation:.0%} of {gpu.peak_flops / 1e12:.0f} TFLOP/s"
@@ -57,7 +58,7 @@ def how_answered(evidence: Evidence) -> str:
     """The same of answering."""
     if evidence.tariff is None:
         return "no prices are known"
-    if evidence.device == ON_GPU and evidence.model is not None:
+    if evidence.device == ON_GPU and evidence.arm.model is not None:
         priced = evidence.gpu is not None and evidence.tariff.gpu_usd(1.0, evidence.gpu) is not None
         named = evidence.gpu or "this GPU"
         return f"seconds measured on {named} at its price of an hour" if priced else f"no price is known for {named}"
@@ -80,7 +81,7 @@ def _made_usd(evidence: Evidence, spent: Spent, utilisation: float | None) -> fl
     tariff, amount = evidence.tariff, spent(charged_by(evidence))
     if tariff is None or amount is None:
         return None
-    if evidence.model is None:
+    if evidence.arm.model is None:
         return tariff.cpu_usd(amount)
     if evidence.device == ON_GPU:
         return None if evidence.gpu is None else tariff.gpu_usd(amount, evidence.gpu)
@@ -92,11 +93,11 @@ def question_usd(evidence: Evidence, cell: CellEvidence) -> float | None:
     tariff, used, asked = evidence.tariff, cell.usage.get("predict test"), len(evidence.task["test"])
     if tariff is None or used is None:
         return None
-    retrieving = _sum([_retrieval_s(cell, asset) for asset in cell.assets])
+    retrieving = _retrieval_cpu_s(cell)
     if retrieving is None:
         return None
     searching = tariff.cpu_usd(retrieving) if retrieving else 0.0
-    if evidence.device == ON_GPU and evidence.model is not None:
+    if evidence.device == ON_GPU and evidence.arm.model is not None:
         known = used.wall_s is not None and evidence.gpu is not None
         answering = tariff.gpu_usd((used.wall_s or 0.0) / asked, evidence.gpu or "") if known else None
     else:
@@ -104,14 +105,21 @@ def question_usd(evidence: Evidence, cell: CellEvidence) -> float | None:
     return None if answering is None or searching is None else answering + searching
 
 
-def _retrieval_s(cell: CellEvidence, asset: Mapping[str, Usage]) -> float | None:
-    """CPU seconds of retrieving for one question: its wall seconds, times how many cores were busy meanwhile."""
-    per_question, used = cell.log.get("retrieval_s_per_question"), asset.get("retrieve")
-    if per_question == 0:  # nothing is searched: the passages are told
-        return 0.0
-    if per_question is None or used is None or not used.wall_s or used.cpu_s is None:
-        return None
-    return float(per_question) * used.cpu_s / used.wall_s
+def retrieval_s(cell: CellEvidence) -> float | None:
+    """Wall seconds of retrieving for one question; 0 where nothing is retrieved, None where that is not known."""
+    told = cell.log.get("retrieval_s_per_question")
+    if told is not None:
+        return float(told)
+    return 0.0 if all(asset and "retrieve" not in asset for asset in cell.assets) else None
+
+
+def _retrieval_cpu_s(cell: CellEvidence) -> float | None:
+    """The same in CPU seconds: times how many cores were busy while it was done for all questions."""
+    seconds = retrieval_s(cell)
+    if not seconds:
+        return seconds
+    used = total([asset["retrieve"] for asset in cell.assets if "retrieve" in asset])
+    return None if not used.wall_s or used.cpu_s is None else seconds * used.cpu_s / used.wall_s
 
 
 def costs(evidence: Evidence, criteria: Criteria) -> Costs:
@@ -138,14 +146,15 @@ def _question_s(evidence: Evidence, cell: CellEvidence) -> float | None:
     used = cell.usage.get("predict test")
     if used is None or used.wall_s is None:
         return None
-    return used.wall_s / len(evidence.task["test"]) + float(cell.log.get("retrieval_s_per_question", 0.0))
+    retrieving = retrieval_s(cell)
+    return None if retrieving is None else used.wall_s / len(evidence.task["test"]) + retrieving
 
 
 def _machine_hour(evidence: Evidence, criteria: Criteria) -> float | None:
     tariff = evidence.tariff
     if tariff is None:
         return None
-    if evidence.device == ON_GPU and evidence.model is not None:
+    if evidence.device == ON_GPU and evidence.arm.model is not None:
         return None if evidence.gpu is None else tariff.gpu_usd(3600, evidence.gpu)
     return tariff.cpu_usd(3600.0 * criteria.hosted_vcpus)
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from harness.evidence import CellEvidence, Evidence
+from harness.prices import ON_GPU
 from harness.prices.charges import (
-    ON_GPU,
     adapting,
     adapting_usd,
     basis,
@@ -15,6 +15,7 @@ from harness.prices.charges import (
     how_adapted,
     how_answered,
     question_usd,
+    retrieval_s,
 )
 from harness.types import Basis, Measurement, not_measured
 
@@ -45,9 +46,10 @@ def predict_s(evidence: Evidence) -> Measurement:
 
 def _predicting(cell: CellEvidence, questions: int) -> float | None:
     """Answering the test set, and retrieving for so many questions where the arm retrieves."""
-    if "predict test" not in cell.usage or cell.usage["predict test"].wall_s is None:
+    used, retrieving = cell.usage.get("predict test"), retrieval_s(cell)
+    if used is None or used.wall_s is None or retrieving is None:
         return None
-    return cell.usage["predict test"].wall_s + questions * float(cell.log.get("retrieval_s_per_question", 0.0))
+    return used.wall_s + questions * retrieving
 
 
 def _latency(evidence: Evidence, share: float) -> Measurement:
@@ -111,7 +113,7 @@ def energy_kwh(evidence: Evidence) -> Measurement:
 
 def gpu_hours(evidence: Evidence) -> Measurement:
     """Hours of adapting on the GPU that ran; else counted training FLOPs / (peak × utilisation) / 3600."""
-    if evidence.model is None:
+    if evidence.arm.model is None:
         return not_measured("no model is trained", "h", "lower")
     if evidence.tariff is None:
         return not_measured("no accelerator is known", "h", "lower")

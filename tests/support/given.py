@@ -82,7 +82,8 @@ def made(
 ) -> Evidence:
     task = cast(TaskEvidence, GivenTask(sets, labels, groups, positive, abstain))
     tariff = Tariff(GPU, PriceBook(tuple(prices), (GPU,)))
-    return Evidence(Arm("full", "fake", None, {}), task, cells, model, device, True, gpu=gpu, tariff=tariff)
+    arm = Arm("full", "fake", model and model.id, {})
+    return Evidence(arm, task, cells, model, device, True, gpu=gpu, tariff=tariff)
 
 
 def measured(name: str, evidence: Evidence) -> Measurement:

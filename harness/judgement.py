@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -42,7 +43,7 @@ def judged(
         margin,
         criteria,
         ownership,
-        lambda a, b: _pair(found.pair(a, b, criteria.decide_on)),
+        functools.cache(lambda a, b: _pair(found.pair(a, b, criteria.decide_on))),
     )
     made = choose(facts)
     doubts = [*_serious(findings), *_thin(rows.values())]

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
-from itertools import chain
 from typing import Any
 
 from harness.budget import Spent, budget
@@ -20,6 +19,7 @@ from harness.judgement import judged
 from harness.learning import by_size, epochs, permuted
 from harness.registry import Registry
 from harness.request import MARGIN, PERMUTED, Asked
+from harness.sound import as_document, sound
 from harness.store import Record, Store
 from harness.terms import AFTER, Terms, changed, make_terms
 from harness.types import Arm, Measurement, ModelCard, Status, not_measured
@@ -118,6 +118,8 @@ class _Builder:
         self.store, self.registry, self.run, self.body, self.task = store, registry, run, body, task
         self.tariff, self.gpu = terms.tariff, next(iter(body["environment"].get("gpus", ())), None)
         self.evidence: dict[str, CellEvidence] = {}
+        self._measured: dict[tuple[str, ...], dict[str, Any]] = {}
+        self._bases: dict[tuple[str, str | None], Evidence | None] = {}
         self.arms: list[Evidence] = []
         """What `table` found to compare: arms that could be chosen, which controls could not."""
         ended = store.latest("ended", run)
@@ -143,8 +145,7 @@ class _Builder:
         key = planned["key"]
         end, measurements = self.ends[key], {}
         if key in self.evidence:
-            alone = self._evidence(planned, [self.evidence[key]])
-            measurements = self._measure(alone, self._measures("test"))
+            measurements = self._of_test(self._evidence(planned, [self.evidence[key]]))
         return {
             "key": key,
             "arm": Arm(**planned["arm"]).name,
@@ -248,7 +249,7 @@ class _Builder:
             "notes": notes,
             "trials": trials(evidence),
             "ties": [],
-            "measurements": self._measure(evidence, self._measures("test")),
+            "measurements": self._of_test(evidence),
             "tests": tests,
             "groups": self._groups(evidence),
             "suites": {
@@ -270,10 +271,7 @@ class _Builder:
 
     def _evidence(self, planned: Mapping[str, Any], cells: Sequence[CellEvidence]) -> Evidence:
         own = Arm(**planned["arm"])
-        bases = [
-            each for each in self.body["cells"] if own.based_on(Arm(**each["arm"])) and each["key"] in self.evidence
-        ]
-        base = self._evidence(bases[0], [self.evidence[each["key"]] for each in bases]) if bases else None
+        base = self._base(own) if own.strategy != "base" else None
         model = ModelCard(**planned["model"]) if planned["model"] else None
         return Evidence(
             own,
@@ -287,11 +285,28 @@ class _Builder:
             base=base,
         )
 
+    def _of_test(self, evidence: Evidence) -> dict[str, Any]:
+        """Measured once where a cell is the whole of its arm."""
+        cells = tuple(cell.key for cell in evidence.cells)
+        if cells not in self._measured:
+            self._measured[cells] = self._measure(evidence, self._measures("test"))
+        return self._measured[cells]
+
+    def _base(self, arm: Arm) -> Evidence | None:
+        """The same model on the same backend, unadapted."""
+        where = arm.backend, arm.model
+        if where not in self._bases:
+            cells = [each for each in self.body["cells"] if arm.based_on(Arm(**each["arm"]))]
+            done = [each for each in cells if each["key"] in self.evidence]
+            found = self._evidence(done[0], [self.evidence[each["key"]] for each in done]) if done else None
+            self._bases[where] = found
+        return self._bases[where]
+
     def _measures(self, scope: str) -> list[MeasureSpec]:
         return [spec for spec in self.registry.measures if scope in spec.scopes]
 
     def _measure(self, evidence: Evidence, specs: Sequence[MeasureSpec]) -> dict[str, Any]:
-        return {spec.name: _document(self._one(evidence, spec)) for spec in specs}
+        return {spec.name: as_document(self._one(evidence, spec)) for spec in specs}
 
     def _one(self, evidence: Evidence, spec: MeasureSpec) -> Measurement:
         if not evidence.answered:
@@ -303,26 +318,3 @@ class _Builder:
         except Exception as error:
             # One broken measure must not take the report with it; the fault is shown in its place.
             return not_measured(f"measure failed: {type(error).__name__}: {error}")
-
-
-def _document(found: Measurement) -> dict[str, Any]:
-    points = None if found.points is None else [list(point) for point in found.points]
-    return {**asdict(found), "points": points}
-
-
-def sound(found: Any) -> Measurement:
-    """A measurement of plain numbers; one that is not finite was not measured, and says so."""
-    if not isinstance(found, Measurement):
-        raise TypeError(f"it returned {type(found).__name__}, not a Measurement")
-    value, low, high, spread, p = map(_finite, (found.value, found.low, found.high, found.spread, found.p))
-    if value is None:
-        return not_measured(found.reason or "the result is no number", found.unit, found.better)
-    n = None if found.n is None else int(found.n)
-    points = None if found.points is None else tuple(tuple(map(float, point)) for point in found.points)
-    if points is not None and not all(map(math.isfinite, chain.from_iterable(points))):
-        points = None
-    return replace(found, value=value, low=low, high=high, spread=spread, n=n, p=p, points=points)
-
-
-def _finite(number: Any) -> float | None:
-    return None if number is None or not math.isfinite(number) else float(number)

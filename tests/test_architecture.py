@@ -33,7 +33,7 @@ LAYERS = (
     ("cell", "search", "held"),
     (
         *("registry", "sampling", "suites", "twins", "find", "taskfile", "events", "scaffold"),
-        *("store", "evidence", "stats", "meter", "energy", "checks", "prices", "ownership", "criteria"),
+        *("store", "evidence", "stats", "meter", "energy", "checks", "sound", "prices", "ownership", "criteria"),
     ),
     ("codec", "channel"),
     ("hookspecs", "plugin"),

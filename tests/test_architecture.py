@@ -33,7 +33,7 @@ LAYERS = (
     ("cell", "search", "held"),
     (
         *("registry", "sampling", "suites", "twins", "find", "taskfile", "events", "scaffold"),
-        *("store", "evidence", "stats", "meter", "checks"),
+        *("store", "stored", "evidence", "stats", "meter", "checks"),
     ),
     ("codec", "channel"),
     ("hookspecs", "plugin"),

@@ -168,7 +168,8 @@ def read_cell(
     """The evidence of a finished cell, as of its record; None if its answers to the test set are not sound."""
     answers = {}
     for name in task.sets:
-        parts = _answers_of(store, record, task.fingerprint(name))
+        names = answer_parts(store, record, task.fingerprint(name))
+        parts = None if names is None else store.parts(names)
         if parts is not None:
             answers[name] = decode_answers(parts)
     if "test" not in answers:
@@ -187,13 +188,13 @@ def read_cell(
     )
 
 
-def _answers_of(store: Store, cell: Record, fingerprint: str) -> list[bytes] | None:
-    """What the cell had answered by then: a later run that asks afresh changes no earlier report."""
+def answer_parts(store: Store, cell: Record, fingerprint: str) -> list[str] | None:
+    """The parts of what a cell had answered by then: a later run that asks afresh changes no earlier report."""
     last = None
     for found in store.records("answers", key=answers_key(cell.key, fingerprint)):
         if found.created <= cell.created:
             last = found
-    return None if last is None else store.parts(last.body["parts"])
+    return None if last is None else list(last.body["parts"])
 
 
 def _bytes(records: list[Record | None]) -> int | None:

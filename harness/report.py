@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
@@ -13,27 +12,19 @@ from harness.codec import column
 from harness.compare import compared
 from harness.compare.tuning import trials, warnings
 from harness.contracts import MeasureSpec
-from harness.errors import HarnessError, UsageError, unknown
+from harness.errors import HarnessError
 from harness.evidence import CellEvidence, Evidence, TaskEvidence, read_cell
 from harness.judgement import judged
 from harness.learning import by_size, epochs, permuted
 from harness.registry import Registry
 from harness.request import MARGIN, PERMUTED, Asked
 from harness.sound import as_document, sound
-from harness.store import Record, Store
+from harness.store import Store
+from harness.stored import StoredRun, stored_run
 from harness.terms import AFTER, Terms, changed, make_terms
 from harness.types import Arm, Measurement, ModelCard, Status, not_measured
 
 SCHEMA = "harness.report/1"
-
-
-def latest_run(store: Store) -> str:
-    last = None
-    for record in store.records("run"):
-        last = record.key
-    if last is None:
-        raise UsageError(f"store {store.root} holds no run yet; start one with harness run")
-    return last
 
 
 def build_report(
@@ -49,17 +40,10 @@ def build_report(
     Arms that differ by less than `margin` points are called equivalent. Where other criteria or prices are `asked` for
     than the run was made with, the decision says so.
     """
-    run = run or latest_run(store)
-    record = store.latest("run", run)
-    if record is None:
-        raise UsageError(unknown("run", run, (found.key for found in store.records("run"))))
-    body = record.body
-    snapshot = store.latest("task", body["task"]["fingerprint"])
-    if snapshot is None:
-        raise UsageError(f"run {run} has lost its task snapshot; run it again")
-    task = TaskEvidence(store, snapshot.body)
+    stored = stored_run(store, run)
+    body, task = stored.body, TaskEvidence(store, stored.task)
     terms = _terms(body, registry, asked, today or date.today())
-    builder = _Builder(store, registry, run, body, task, terms)
+    builder = _Builder(store, registry, stored, task, terms)
     cells = [builder.cell(planned) for planned in body["cells"]]
     table = builder.table()
     found = compared(builder.arms, margin)
@@ -68,8 +52,8 @@ def build_report(
     return {
         "schema": SCHEMA,
         "run": {
-            "id": run,
-            "created": record.created,
+            "id": stored.id,
+            "created": stored.created,
             "task": body["task"],
             "environment": body["environment"],
             "findings": body.get("findings", []),  # runs of before have none
@@ -82,7 +66,9 @@ def build_report(
         "comparisons": found.comparisons,
         "selection": found.selection,
         "doubts": warnings(builder.arms),
-        **judged(builder.arms, table, found, margin, terms, store.latest("decision", run), body.get("findings", [])),
+        **judged(
+            builder.arms, table, found, margin, terms, store.latest("decision", stored.id), body.get("findings", [])
+        ),
         "budget": budget(builder.spent(), terms.tariff, body["environment"]),
     }
 
@@ -106,30 +92,21 @@ class _End:
 
 
 class _Builder:
-    def __init__(
-        self,
-        store: Store,
-        registry: Registry,
-        run: str,
-        body: Mapping[str, Any],
-        task: TaskEvidence,
-        terms: Terms,
-    ) -> None:
-        self.store, self.registry, self.run, self.body, self.task = store, registry, run, body, task
-        self.tariff, self.gpu = terms.tariff, next(iter(body["environment"].get("gpus", ())), None)
+    def __init__(self, store: Store, registry: Registry, stored: StoredRun, task: TaskEvidence, terms: Terms) -> None:
+        self.store, self.registry, self.stored, self.task = store, registry, stored, task
+        self.body = stored.body
+        self.tariff, self.gpu = terms.tariff, next(iter(self.body["environment"].get("gpus", ())), None)
         self.evidence: dict[str, CellEvidence] = {}
         self._measured: dict[tuple[str, ...], dict[str, Any]] = {}
         self._bases: dict[tuple[str, str | None], Evidence | None] = {}
         self.arms: list[Evidence] = []
         """What `table` found to compare: arms that could be chosen, which controls could not."""
-        ended = store.latest("ended", run)
-        self.ended = ended.created if ended else math.inf
-        self.ends = {planned["key"]: self._read(planned) for planned in body["cells"]}
+        self.ends = {planned["key"]: self._read(planned) for planned in self.body["cells"]}
 
     def _read(self, planned: Mapping[str, Any]) -> _End:
         """How a planned cell ended; what it answered is kept in `evidence`."""
         key, status, reason = planned["key"], planned["status"], planned["reason"]
-        record = None if status == Status.SKIPPED else self._record(key)
+        record = None if status == Status.SKIPPED else self.stored.end_of(self.store, key)
         if record is None:
             return _End(status, reason, {}, False)
         status, reason = record.body["status"], record.body["reason"]
@@ -139,7 +116,7 @@ class _Builder:
                 status, reason = Status.PLANNED, "its stored answers are damaged; run the same command again"
             else:
                 self.evidence[key] = found
-        return _End(status, reason, record.body["usage"], record.run != self.run)
+        return _End(status, reason, record.body["usage"], record.run != self.stored.id)
 
     def cell(self, planned: Mapping[str, Any]) -> dict[str, Any]:
         key = planned["key"]
@@ -158,10 +135,6 @@ class _Builder:
             "usage": end.usage,
             "measurements": measurements,
         }
-
-    def _record(self, key: str) -> Record | None:
-        """How the cell ended in this run, or before it where the run reused it."""
-        return self.store.latest("cell", key, run=self.run) or self.store.done(key, self.ended)
 
     def table(self) -> list[dict[str, Any]]:
         arms: dict[str, list[Mapping[str, Any]]] = {}

@@ -33,7 +33,8 @@ LAYERS = (
     ("cell", "search", "held"),
     (
         *("registry", "sampling", "suites", "twins", "find", "taskfile", "events", "scaffold"),
-        *("store", "evidence", "stats", "meter", "energy", "checks", "sound", "prices", "ownership", "criteria"),
+        *("store", "stored", "evidence", "stats", "meter", "energy", "checks", "sound"),
+        *("prices", "ownership", "criteria"),
     ),
     ("codec", "channel"),
     ("hookspecs", "plugin"),

@@ -1,15 +1,11 @@
 """How arms learnt, in tables for any format: losses by epoch, accuracy by training size, permuted labels."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness_reports.figures import NOTHING, ordered, percent
-
-Table = tuple[str, list[str], list[list[str]]]
-"""What it is of, titles, rows."""
-Named = Callable[[str], str]
-"""An arm's full name -> how it is called where it is shown."""
+from harness_reports.tables import Named, Table
 
 BARS = "▁▂▃▄▅▆▇█"
 MOST_BARS = 12

@@ -7,6 +7,7 @@ from harness_reports.tables import Named
 
 NOTHING = "—"
 NOT_INSTALLED = "no such measure is installed"
+UNTOLD = "no reason told"
 LEAST_SHOWN = 1e-4
 ALPHA = 0.05
 Found = Mapping[str, Any]
@@ -155,8 +156,9 @@ def _columns(report: Mapping[str, Any], of_tests: Format) -> list[Column]:
 
 def _column(title: str, of: list[Found], form: Format) -> Column:
     cells = [form(each) for each in of]
-    unsaid = "needs several seeds" if form is spread else "no reason told"
-    reasons = [(each["reason"] or unsaid) if cell == NOTHING else None for each, cell in zip(of, cells, strict=True)]
+    reasons = [(each["reason"] or UNTOLD) if cell == NOTHING else None for each, cell in zip(of, cells, strict=True)]
+    if form is spread:  # one seed has none, which is no fault of a measure
+        reasons = [None] * len(cells)
     return Column(title, cells, reasons)
 
 
@@ -185,7 +187,7 @@ def not_run(report: Mapping[str, Any]) -> list[str]:
         if cell["status"] != "done":
             seed = "" if cell["seed"] is None else f" (seed {cell['seed']})"
             seed = f" on {cell['training']}{seed}" if cell["training"] else seed
-            unsaid = "still to run" if cell["status"] == "planned" else "no reason told"
+            unsaid = "still to run" if cell["status"] == "planned" else UNTOLD
             lines.setdefault((cell["status"], cell["reason"] or unsaid), []).append(cell["arm"] + seed)
     return [f"{status}: {', '.join(arms)}: {reason}" for (status, reason), arms in lines.items()]
 

@@ -7,6 +7,7 @@ from harness_reports.figures import ordered
 from harness_reports.money import count, dollars, ranged
 from harness_reports.tables import Named, Table, in_sentences
 
+BY_VOLUME = "cost by queries a month"
 MOST_VOLUMES = 7
 """Columns of the table by volume: so many points of the curves, evenly spaced, the ends among them."""
 
@@ -48,7 +49,7 @@ def curves(report: Mapping[str, Any], named: Named) -> Table:
     for arm in known:
         at = {queries: {"value": usd, "low": low, "high": high} for queries, usd, low, high in arm["curve"]}
         rows.append([named(arm["arm"]), *(ranged(at.get(queries)) for queries in volumes)])
-    return "cost by queries a month", ["arm", *map(count, volumes)], rows
+    return BY_VOLUME, ["arm", *map(count, volumes)], rows
 
 
 def _flips(report: Mapping[str, Any], named: Named) -> Table:

@@ -1,0 +1,78 @@
+"""Where the labels of points go, so that they hide neither one another nor the points."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+LETTER, LINE, APART = 6.3, 13.0, 8.0
+"""px of a letter's width at the size of labels, of a line, and between a point and its label."""
+CORNER = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    dx: float
+    dy: float
+    align: str
+    """`left`, `center` or `right`: which end of the text is at the point, as Vega has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def shared(self, other: "_Box") -> float:
+        """px² that both cover."""
+        across = min(self.right, other.right) - max(self.left, other.left)
+        down = min(self.bottom, other.bottom) - max(self.top, other.top)
+        return max(0.0, across) * max(0.0, down)
+
+    def outside(self, width: float, height: float) -> float:
+        own = (self.right - self.left) * (self.bottom - self.top)
+        return own - self.shared(_Box(0, 0, width, height))
+
+
+SPOTS = (
+    Placed(APART, 0, "left"),
+    Placed(-APART, 0, "right"),
+    Placed(CORNER * APART, -LINE * CORNER, "left"),
+    Placed(CORNER * APART, LINE * CORNER, "left"),
+    Placed(-CORNER * APART, -LINE * CORNER, "right"),
+    Placed(-CORNER * APART, LINE * CORNER, "right"),
+    Placed(0, -LINE - 2, "center"),
+    Placed(0, LINE + 2, "center"),
+)
+"""Tried in this order; the first that hides least is taken."""
+
+
+def placed(
+    points: Sequence[tuple[float, float]],
+    labels: Sequence[str],
+    lines: Sequence[tuple[float, float, float, float]],
+    width: float,
+    height: float,
+) -> list[Placed]:
+    """A spot for every label; `points` in px from the upper left corner, `lines` (intervals) as left, top, right, bottom.
+
+    Greedy, in the order given: what comes first is placed best.
+    """
+    taken = [_Box(x - 6, y - 6, x + 6, y + 6) for x, y in points]
+    taken += [_Box(left - 1, top - 1, right + 1, bottom + 1) for left, top, right, bottom in lines]
+    found = []
+    for (x, y), label in zip(points, labels, strict=True):
+        boxes = [(_box(x, y, spot, LETTER * len(label)), spot) for spot in SPOTS]
+        box, spot = min(boxes, key=lambda each: _hidden(each[0], taken, width, height))
+        taken.append(box)
+        found.append(spot)
+    return found
+
+
+def _box(x: float, y: float, spot: Placed, wide: float) -> _Box:
+    left = x + spot.dx - {"left": 0.0, "center": wide / 2, "right": wide}[spot.align]
+    return _Box(left, y + spot.dy - LINE / 2, left + wide, y + spot.dy + LINE / 2)
+
+
+def _hidden(box: _Box, taken: Sequence[_Box], width: float, height: float) -> float:
+    return sum(map(box.shared, taken)) + 3 * box.outside(width, height)

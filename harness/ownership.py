@@ -144,8 +144,13 @@ class Ownership:
         flips = self.flips(candidates)
         return {
             "assumptions": [
-                {"name": name, "value": getattr(self.criteria, name), "source": sources.get(name, "default")}
-                for name in ASSUMED
+                {
+                    "name": name,
+                    "value": getattr(self.criteria, name),
+                    "unit": unit,
+                    "source": sources.get(name, "default"),
+                }
+                for name, unit in ASSUMED.items()
             ],
             "arms": [self._arm(arm) for arm in self.costs],
             "candidates": list(candidates),
@@ -185,15 +190,16 @@ class Ownership:
         return f"{first} costs least at low volume, {', '.join(changes)}"
 
 
-ASSUMED = (
-    "queries_per_month",
-    "horizon_months",
-    "retrain_every_months",
-    "refresh_every_months",
-    "label_usd",
-    "hosting",
-    "hosted_vcpus",
-)
+ASSUMED = {
+    "queries_per_month": "",
+    "horizon_months": "months",
+    "retrain_every_months": "months",
+    "refresh_every_months": "months",
+    "label_usd": "USD",
+    "hosting": "",
+    "hosted_vcpus": "",
+}
+"""Criteria that are assumptions of use, with their units."""
 
 
 def _times(months: int, every: int | None) -> int:

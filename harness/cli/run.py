@@ -267,7 +267,7 @@ def report(run: str | None, format: str, as_json: bool, output: Path | None, mar
 
     registry, format = load_registry(), "json" if as_json else format
     registry.reporters.get(format)
-    _print(build_report(_existing(store), registry, run, margin), registry, format, output)
+    _print(build_report(existing(store), registry, run, margin), registry, format, output)
 
 
 @click.command()
@@ -278,7 +278,7 @@ def runs(as_json: bool, store: Path) -> None:
     import time
 
     rows = []
-    found = _existing(store)
+    found = existing(store)
     ended = {record.key: record.body["status"] for record in found.records("ended")}
     for record in found.records("run"):
         rows.append(
@@ -293,7 +293,8 @@ def runs(as_json: bool, store: Path) -> None:
     show(rows, as_json)
 
 
-def _existing(store: Path) -> Any:
+def existing(store: Path) -> Any:
+    """A store to read; raises `UsageError` where there is none."""
     from harness.store import FILE, Store
 
     try:

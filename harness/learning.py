@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from harness.codec import column
-from harness.compare.metrics import Accuracy
+from harness.compare.metrics import Accuracy, sums
 from harness.compare.pairs import difference
 from harness.compare.samples import sampled, widened
 from harness.evidence import CellEvidence, Evidence
@@ -89,7 +89,7 @@ def permuted(found: Evidence | None, asked: bool, trains: bool, base: Evidence |
         return {"accuracy": nothing, "chance": None, "base": None, "less_base": None, "verdict": None}
     metric = Accuracy()
     arms = [found] if base is None else [found, base]
-    own, *others = sampled([metric.sums(arm) for arm in arms], metric)
+    own, *others = sampled([sums(metric, arm) for arm in arms], metric)
     low, high = interval(widened(own.draws, own))
     chance = _chance(found)
     less = difference(own, others[0], 0.0, len(found.kept)) if others else None

@@ -31,6 +31,12 @@ class StoredRun:
         """How a cell ended in this run, or before it where the run reused it."""
         return store.latest("cell", key, run=self.id) or store.done(key, self.ended)
 
+    def state_of(self, store: Store, planned: Mapping[str, Any]) -> tuple[str, str | None]:
+        """The status of a planned cell and the reason for it."""
+        record = None if planned["status"] == Status.SKIPPED else self.end_of(store, planned["key"])
+        found = planned if record is None else record.body
+        return str(found["status"]), found["reason"]
+
     @property
     def arms(self) -> dict[str, list[Mapping[str, Any]]]:
         """The planned cells of every arm, one for each seed; what shows something about training is no arm."""

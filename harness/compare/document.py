@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.compare.metrics import METRICS, Metric
+from harness.compare.metrics import METRICS, Metric, sums
 from harness.compare.pairs import Verdict, difference, verdict
 from harness.compare.samples import Samples, sampled
 from harness.compare.selection import select
@@ -68,7 +68,7 @@ class _Family:
 
     def __init__(self, arms: Sequence[Evidence], metric: Metric, margin: float) -> None:
         self.arms, self.metric, self.margin = arms, metric, margin
-        self.samples: list[Samples] = sampled([metric.sums(arm) for arm in arms], metric)
+        self.samples: list[Samples] = sampled([sums(metric, arm) for arm in arms], metric)
         self.chosen = select(self.samples)
         pairs = list(itertools.combinations(range(len(arms)), 2))
         found = [p_value(self.samples[a], self.samples[b], metric) for a, b in pairs]

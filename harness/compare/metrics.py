@@ -8,14 +8,14 @@ from typing import Protocol
 import numpy as np
 
 from harness.evidence import Evidence
-from harness.stats import Clusters, Floats, encode, ratio
+from harness.stats import Clusters, Floats, Ints, encode, ratio
 
 
 class Metric(Protocol):
     name: str
 
-    def sums(self, evidence: Evidence) -> Floats:
-        """[seeds, clusters, columns]; clusters in the order in which their rows first appear."""
+    def counted(self, gold: Ints, chosen: Ints, clusters: Clusters) -> Floats:
+        """Gold [n], answers [seeds, n] -> [seeds, clusters, columns]."""
         ...
 
     def of(self, sums: Floats) -> Floats:
@@ -26,10 +26,10 @@ class Metric(Protocol):
 class Accuracy:
     name = "accuracy"
 
-    def sums(self, evidence: Evidence) -> Floats:
-        clusters = _clusters(evidence)
-        rows = clusters.sums(np.ones(len(evidence.kept)))
-        return np.stack([np.stack([clusters.sums(right), rows], axis=-1) for right in evidence.correct])
+    def counted(self, gold: Ints, chosen: Ints, clusters: Clusters) -> Floats:
+        rows = clusters.sums(np.ones(len(gold)))
+        right = (chosen == gold).astype(float)
+        return np.stack([np.stack([clusters.sums(each), rows], axis=-1) for each in right])
 
     def of(self, sums: Floats) -> Floats:
         return ratio(sums[..., 0], sums[..., 1])
@@ -41,14 +41,14 @@ class MacroF1:
 
     name = "macro_f1"
 
-    def sums(self, evidence: Evidence) -> Floats:
-        clusters, present = _clusters(evidence), np.unique(evidence.gold)
-        gold = (evidence.gold[:, None] == present).astype(float)
-        truth = clusters.sums(gold)
+    def counted(self, gold: Ints, chosen: Ints, clusters: Clusters) -> Floats:
+        present = np.unique(gold)
+        held = (gold[:, None] == present).astype(float)
+        truth = clusters.sums(held)
         found = []
-        for chosen in evidence.chosen:
-            claimed = (chosen[:, None] == present).astype(float)
-            found.append(np.concatenate([clusters.sums(claimed * gold), clusters.sums(claimed), truth], axis=-1))
+        for answers in chosen:
+            claimed = (answers[:, None] == present).astype(float)
+            found.append(np.concatenate([clusters.sums(claimed * held), clusters.sums(claimed), truth], axis=-1))
         return np.stack(found)
 
     def of(self, sums: Floats) -> Floats:
@@ -61,6 +61,7 @@ class MacroF1:
 METRICS: dict[str, Metric] = {"accuracy": Accuracy(), "macro_f1": MacroF1()}
 
 
-def _clusters(evidence: Evidence) -> Clusters:
+def sums(metric: Metric, evidence: Evidence) -> Floats:
+    """[seeds, clusters, columns]; clusters in the order in which their rows first appear."""
     (clusters,) = encode(evidence.column("cluster"))
-    return clusters
+    return metric.counted(evidence.gold, evidence.chosen, clusters)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness.cli import main
+from harness.testing.stores import WrittenArm, WrittenTask, write_run
+from harness.types import Answers, Question, Row, Text
 from tests.conftest import Command
 
 
@@ -92,6 +96,28 @@ def test_prices_are_listed_with_their_dates(here: Callable[..., Ended]) -> None:
     assert "g4dn.xlarge" in here("prices").stdout
 
 
+def test_two_runs_are_compared_in_80_columns(here: Callable[..., Ended], tmp_path: Path) -> None:
+    gold = [n % 2 for n in range(40)]
+    rows = [Row(Question(f"q{n}", (Text(f"{n}?"),), ("yes", "no")), right, f"{n}") for n, right in enumerate(gold)]
+    arms = ("majority", "lora+rag:retriever=bm25", "[red]full\x1b[31m")
+    for run, chosen in (("then", [0] * 40), ("now", gold)):
+        answers = Answers(tuple(np.eye(2, dtype=np.float32)[chosen]))
+        written = [WrittenArm(name, [{"test": answers}]) for name in arms]
+        write_run(tmp_path / ".harness", run, WrittenTask({"test": rows}), written)
+    ended = here("compare", "then", "now")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "test: 40 questions in both" in ended.stdout
+    assert re.search(r"majority +50\.0 +100\.0 +\+50\.0 \[.*\] +<\.001 +better +20/0", ended.stdout)
+    assert max(map(len, ended.stdout.splitlines())) <= 80
+    assert "[red]full" in ended.stdout
+    assert "\x1b" not in ended.stdout
+    found = json.loads(here("compare", "then", "now", "--json", "--margin", "60").stdout)
+    assert found["schema"] == "harness.comparison/1"
+    assert {arm["verdict"] for arm in found["arms"]} == {"better"}, "its 90 % interval may reach beyond 60 points"
+    ended = here("compare", "then", "know")
+    assert (ended.returncode, ended.stderr) == (2, "error: unknown run 'know'; did you mean 'now'?\n")
+
+
 @pytest.mark.slow
 def test_files_in_the_current_folder_are_not_imported(command: Command, tiny: Path, tmp_path: Path) -> None:
     """A downloaded task's folder must not run code."""
@@ -145,6 +171,8 @@ def test_nothing_that_could_run_is_exit_1(here: Callable[..., Ended], tiny: Path
         (["run", "--task", "TINY", "--limit", "0"], "--limit 0 must be at least 1"),
         (["report", "--format", "pdf"], "unknown format 'pdf'"),
         (["report"], "no store at .harness; start a run with harness run"),
+        (["compare", "a", "b"], "no store at .harness; start a run with harness run"),
+        (["compare", "a"], "Missing argument 'NOW'; see harness compare --help"),
         (["run", "--task", "."], "no task file at '.'"),
         (["run", "--task", "\udcff"], "argument '\\udcff' is not UTF-8"),
         (["run", "--bogus"], "No such option '--bogus'"),

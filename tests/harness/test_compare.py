@@ -16,6 +16,7 @@ from harness.compare.samples import Samples, sampled, widened
 from harness.compare.selection import select
 from harness.compare.significance import FLIPPED, MCNEMAR, flipped_sums, holm, mcnemar, p_value
 from harness.evidence import CellEvidence, Evidence, TaskEvidence
+from harness.stats import encode
 from harness.types import Answers, Arm, Question, QuestionSet, Row, Usage
 
 ACCURACY = Accuracy()
@@ -267,6 +268,6 @@ def test_macro_f1_is_that_of_the_measure() -> None:
     gold, chosen = random.integers(0, 3, 60), random.integers(0, 3, 60)
     given = arm(GivenTask("macro_f1", test=rows(gold.tolist())), "full", {"test": chosen.tolist()})
     metric = MacroF1()
-    (found,) = sampled([metric.sums(given)], metric, 50)
+    (found,) = sampled([metric.counted(given.gold, given.chosen, encode(given.column("cluster"))[0])], metric, 50)
     assert isinstance(found, Samples)
     assert found.value == pytest.approx(f1_score(gold, chosen, average="macro"))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 
+from harness.errors import StoreError
 from harness.store import FILE, Store
 from harness.types import Status
 
@@ -17,15 +18,20 @@ LATEST = 50
 
 
 def seen_rates(root: Path) -> Mapping[str, float]:
-    """Backend -> FLOPs a second over whole cells, the median of those in the store; empty where there is none."""
+    """Backend -> FLOPs a second over whole cells, the median of those in the store.
+
+    Empty where there is no store, or none that can be read: whoever needs it for more than an estimate will say so.
+    """
     try:
         if not (root / FILE).exists():
             return {}
-    except OSError:
+        store = Store(root, to_read=True)
+    except (OSError, StoreError):
         return {}
-    store = Store(root, to_read=True)
     try:
         return _medians(store)
+    except StoreError:
+        return {}
     finally:
         store.close()
 

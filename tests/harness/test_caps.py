@@ -23,7 +23,7 @@ from harness.registry import Registry
 from harness.report import build_report
 from harness.request import Asked
 from harness.snapshot import Snapshot
-from harness.store import Store
+from harness.store import FILE, Store
 
 GPU = Accelerator("NVIDIA X1", 100e12, 16e9, 0.1, 0.2, 0.4, "a data sheet")
 HOURS = [Price("acme", "moon", item, "hour", usd, "2026-01-01", "x") for item, usd in (("vCPU", 1.0), (GPU.name, 36.0))]
@@ -164,6 +164,11 @@ def test_an_estimate_goes_by_what_ran_here_before(tmp_path: Path) -> None:
         store.append("cell", key, "r", {"status": status, "usage": {"total": {"flops": flops, "wall_s": 2.0}}})
     store.close()
     assert seen_rates(tmp_path / "store") == {"a": 2e10, "b": 1.5e10}
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / FILE).touch()
+    assert seen_rates(tmp_path / "begun") == {}, "another run is just making it"
+    (tmp_path / "begun" / FILE).write_bytes(b"rubbish" * 1000)
+    assert seen_rates(tmp_path / "begun") == {}
 
 
 class Endless:

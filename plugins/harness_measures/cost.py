@@ -117,15 +117,16 @@ def gpu_hours(evidence: Evidence) -> Measurement:
         return not_measured("no model is trained", "h", "lower")
     if evidence.tariff is None:
         return not_measured("no accelerator is known", "h", "lower")
-    hours_of = evidence.tariff.gpu.hours
-    projected = _scaled(evidence, "h", "flops", "FLOPs were not counted", hours_of)
+    ran = evidence.tariff.book.known(evidence.gpu) if evidence.device == ON_GPU and evidence.gpu else None
+    gpu = ran or evidence.tariff.gpu
+    projected = _scaled(evidence, "h", "flops", "FLOPs were not counted", gpu.hours)
     if evidence.device != ON_GPU:
         return replace(projected, basis=Basis.PROJECTED, reason=projected.reason or how_adapted(evidence))
     found = _scaled(evidence, "h", "wall_s", "not metered", lambda seconds: seconds / 3600)
-    if found.value and projected.value:
-        told = f"projected from FLOPs it would be {projected.value:.2g} h of {evidence.tariff.gpu.name}"
-        return replace(found, reason=told)
-    return found
+    if ran is None or not found.value or projected.value is None:
+        return found
+    off = projected.value / found.value
+    return replace(found, reason=f"from FLOPs {projected.value:.2g} h were projected, {off:.2g} times what it took")
 
 
 def _scaled(evidence: Evidence, unit: str, field: str, why: str, of: Callable[[float], float]) -> Measurement:

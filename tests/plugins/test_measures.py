@@ -698,7 +698,7 @@ def test_a_gpu_that_ran_is_charged_by_the_time_it_took() -> None:
     cell = spent(Usage(wall_s=7200, flops=FLOPS_PER_HOUR))
     hours = cost("gpu_hours", cell, device="cuda", gpu="NVIDIA T4")
     assert (hours.value, hours.basis) == (pytest.approx(2), Basis.MEASURED)
-    assert "projected from FLOPs it would be 1 h" in (hours.reason or "")
+    assert hours.reason == "from FLOPs 1 h were projected, 0.5 times what it took"
     usd = cost("train_usd", cell, device="cuda", gpu="NVIDIA T4")
     assert (usd.value, usd.basis) == (pytest.approx(1.0), Basis.ESTIMATED)
     unknown(cost("train_usd", cell, device="cuda", gpu="NVIDIA B200"), "no price is known for NVIDIA B200")

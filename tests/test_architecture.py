@@ -22,7 +22,7 @@ HEAVY = ("torch", "tensorflow", "keras", "transformers", "datasets", "pandas", "
 FRAMEWORKS = (*HEAVY, "sklearn")
 LAYERS = (
     ("cli",),
-    ("api",),
+    ("api", "view"),
     ("execute",),
     ("assets", "keep", "quality", "caps"),
     ("snapshot", "report", "rates"),

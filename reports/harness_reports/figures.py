@@ -131,13 +131,13 @@ def unmeasured(report: Mapping[str, Any], named: Named) -> list[str]:
     for column in _columns(report, percent):
         by_reason: dict[str, list[str]] = {}
         for arm, reason in zip(arms, column.reasons, strict=True):
-            if reason not in (None, NOT_INSTALLED):
+            if reason is not None and reason != NOT_INSTALLED:
                 by_reason.setdefault(reason, []).append(arm)
-        for reason, those in by_reason.items():
-            missing.setdefault((reason, tuple(those)), []).append(column.title)
+        for why, those in by_reason.items():
+            missing.setdefault((why, tuple(those)), []).append(column.title)
     lines = []
-    for (reason, those), titles in missing.items():
-        of = "" if len(those) == len(arms) else f" ({', '.join(those)})"
+    for (reason, of_arms), titles in missing.items():
+        of = "" if len(of_arms) == len(arms) else f" ({', '.join(of_arms)})"
         lines.append(f"not measured: {', '.join(titles)}{of}: {reason}")
     return lines
 

@@ -11,7 +11,10 @@ from harness_reports.html.vega import Figure
 from harness_reports.tables import Named, Table, headed, in_sentences
 
 TONES = {"better": "good", "worse": "bad", "tie": "even", "equal": "even", "meets all": "good", "fails": "bad"}
-TEXTUAL = frozenset({"what it fails", "criteria", "source", "what", "provider", "told", "value", "package", "verdict"})
+FLIPPED, FAILED = "from here on cheaper", "what it fails"
+TEXTUAL = frozenset(
+    {FAILED, "criteria", "source", "what", "provider", "told", "value", "package", "version", "than", FLIPPED}
+)
 """Titles of columns that are read, not compared: they stand on the left."""
 
 
@@ -149,13 +152,8 @@ def _table(table: Table, judged: bool) -> Shown:
     """Where it is `judged`, the verdict at the end of a cell becomes a badge; names, in the first column, never do."""
     title, titles, rows = table
     sides = tuple("text" if not place or name in TEXTUAL else "num" for place, name in enumerate(titles))
-    cells = tuple(
-        tuple(
-            _cell(text, judged and place > 0 and titles[place] not in ("what it fails",))
-            for place, text in enumerate(row)
-        )
-        for row in rows
-    )
+    badged = tuple(judged and place > 0 and name != FAILED for place, name in enumerate(titles))
+    cells = tuple(tuple(_cell(text, where) for text, where in zip(row, badged, strict=True)) for row in rows)
     return Shown(headed(title), tuple(titles), sides, cells)
 
 

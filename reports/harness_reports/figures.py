@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from harness_reports import quality
 from harness_reports.tables import Named
 
 NOTHING = "—"
@@ -176,7 +177,7 @@ def findings(report: Mapping[str, Any]) -> list[str]:
     """One line for each serious finding about the task: what a reader must know before the table."""
     return [
         f"serious: {found['check']}, {found['where']}: {found['told']} (see harness task check)"
-        for found in report["run"].get("findings", ())
+        for found in quality.serious(report)
     ]
 
 

@@ -19,7 +19,7 @@ MOST = 6
 """Lines; more cannot be followed. All arms are in the table."""
 LEAST_SPAN = 10
 """Times that the greatest volume on the axis is the least."""
-HEIGHT, BOTTOM = 340, 46
+HEIGHT, BOTTOM, LINE = 340, 46, 14
 LABELS = {WIDE: (170, 24), NARROW: (0, 0)}
 """px to the right of the lines and letters of the labels there; the legend names the lines too."""
 
@@ -93,7 +93,8 @@ def _spec(
         "scale": {"type": "log", "domain": [low, high], "nice": False},
         "axis": {"title": "Cost of ownership, USD", "tickCount": 5, "format": "~s"},
     }
-    seen = [_clamped(flip, least, most) for flip in flips if least <= flip["queries_per_month"] <= most]
+    inside = [flip for flip in flips if least <= flip["queries_per_month"] <= most]
+    seen = [{**_clamped(flip, least, most), "dy": LINE * (place % 3)} for place, flip in enumerate(inside)]
     layers = _layers(x, y, len(shown), seen)
     if room:
         layers.append(_ends(x, y, [line[-1] for line in lines], [label(name, letters) for name in called], (low, high)))
@@ -128,7 +129,8 @@ def _layers(x: Spec, y: Spec, lines: int, flips: Sequence[Spec]) -> list[Spec]:
         },
         {
             "data": {"values": flips},
-            "mark": {"type": "text", "align": "left", "dx": 5, "baseline": "top", "fill": INK, "fontWeight": "bold"},
+            "mark": {"type": "text", "align": "left", "dx": 5, "baseline": "top", "fill": INK, "fontWeight": "bold"}
+            | {"dy": {"expr": "datum.dy"}},
             "encoding": {"x": x, "y": {"value": 4}, "text": {"field": "told", "type": "nominal"}},
         },
     ]

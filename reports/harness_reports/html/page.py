@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from harness_reports import deciding, provenance
+from harness_reports import deciding, provenance, quality
 from harness_reports.figures import footnotes, unmeasured
 from harness_reports.html.inert import shown
 from harness_reports.html.overview import arms, tiles
@@ -30,7 +30,7 @@ def page(report: Mapping[str, Any]) -> str:
         date=provenance.dated(report),
         questions=provenance.sizes(report),
         seeds=max((len(arm["seeds"]) for arm in report["table"]), default=0),
-        serious=serious(report),
+        serious=quality.serious(report),
         decision=deciding.deciding(report, named),
         break_even=[told(line) for line in deciding.break_even(report)],
         budget=deciding.budget(report),
@@ -64,7 +64,3 @@ def policy(style: str) -> str:
     """Nothing is loaded, sent or run; the one style sheet is that of this hash."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-
-
-def serious(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [found for found in report["run"].get("findings", ()) if found["severity"] == "serious"]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness_reports import deciding, differences, learning, owning, provenance, reliability, spending, suites
+from harness_reports import deciding, differences, learning, owning, provenance, quality, reliability, spending, suites
 from harness_reports.figures import not_run
 from harness_reports.html import breakeven, curves, pareto, people, sure
 from harness_reports.html.vega import Figure
@@ -12,9 +12,8 @@ from harness_reports.tables import Named, Table, headed, in_sentences
 
 TONES = {"better": "good", "worse": "bad", "tie": "even", "equal": "even", "meets all": "good", "fails": "bad"}
 FLIPPED, FAILED = "from here on cheaper", "what it fails"
-TEXTUAL = frozenset(
-    {FAILED, "criteria", "source", "what", "provider", "told", "value", "package", "version", "than", FLIPPED}
-)
+TEXTUAL = frozenset({FAILED, FLIPPED, "than", "criteria", "source", "what", "provider", "valid from"})
+TEXTUAL |= {"value", "package", "version", "severity", "where", "told"}
 """Titles of columns that are read, not compared: they stand on the left."""
 
 
@@ -95,7 +94,7 @@ def sections(report: Mapping[str, Any], named: Named) -> list[Section]:
         Section(
             "money", "Money and budget", tables=_shown(spending.tables(report)), notes=tuple(spending.notes(report))
         ),
-        Section("data", "Quality of the data", tables=_shown(findings(report))),
+        Section("data", "Quality of the data", tables=_shown(quality.tables(report))),
         Section(
             "environment",
             "Environment, and how to have this again",
@@ -124,16 +123,6 @@ def _why(report: Mapping[str, Any], named: Named) -> Section:
         notes=tuple(deciding.notes(report, named)),
         blocks=tuple((heading, those) for heading, those in blocks if those),
     )
-
-
-def findings(report: Mapping[str, Any]) -> list[Table]:
-    """Every finding of the checks of the task, with how many questions show it."""
-    rows = [
-        [found["check"], str(found["severity"]), found["where"], found["told"], str(found.get("count") or "")]
-        for found in report["run"].get("findings", ())
-    ]
-    titles = ["check", "severity", "where", "told", "count"]
-    return [("what the checks of the task found", titles, rows)] if rows else []
 
 
 def _drawings(*figures: Figure | None) -> tuple[Drawing, ...]:

@@ -18,7 +18,18 @@ from tests.conftest import REPOSITORY
 CORE = REPOSITORY / "harness"
 PLUGINS = sorted(path for path in (REPOSITORY / "plugins").iterdir() if (path / "__init__.py").exists())
 SHELVES = [*PLUGINS, REPOSITORY / "tasks" / "harness_tasks", REPOSITORY / "reports" / "harness_reports"]
-HEAVY = ("torch", "tensorflow", "keras", "transformers", "datasets", "pandas", "peft", "faiss", "sentence_transformers")
+HEAVY = (
+    "torch",
+    "tensorflow",
+    "keras",
+    "transformers",
+    "datasets",
+    "pandas",
+    "peft",
+    "faiss",
+    "sentence_transformers",
+    "vl_convert",
+)
 FRAMEWORKS = (*HEAVY, "sklearn")
 LAYERS = (
     ("cli",),

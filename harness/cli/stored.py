@@ -36,7 +36,7 @@ def show_report(report: Mapping[str, Any], registry: Registry, format: str, outp
     default="table",
     envvar="HARNESS_FORMAT",
     show_default=True,
-    help="table, markdown, json or csv.",
+    help="table, markdown, html, json or csv.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file.")

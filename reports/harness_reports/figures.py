@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from harness_reports import quality
 from harness_reports.tables import Named
 
 NOTHING = "—"
@@ -131,13 +132,13 @@ def unmeasured(report: Mapping[str, Any], named: Named) -> list[str]:
     for column in _columns(report, percent):
         by_reason: dict[str, list[str]] = {}
         for arm, reason in zip(arms, column.reasons, strict=True):
-            if reason not in (None, NOT_INSTALLED):
+            if reason is not None and reason != NOT_INSTALLED:
                 by_reason.setdefault(reason, []).append(arm)
-        for reason, those in by_reason.items():
-            missing.setdefault((reason, tuple(those)), []).append(column.title)
+        for why, those in by_reason.items():
+            missing.setdefault((why, tuple(those)), []).append(column.title)
     lines = []
-    for (reason, those), titles in missing.items():
-        of = "" if len(those) == len(arms) else f" ({', '.join(those)})"
+    for (reason, of_arms), titles in missing.items():
+        of = "" if len(of_arms) == len(arms) else f" ({', '.join(of_arms)})"
         lines.append(f"not measured: {', '.join(titles)}{of}: {reason}")
     return lines
 
@@ -176,7 +177,7 @@ def findings(report: Mapping[str, Any]) -> list[str]:
     """One line for each serious finding about the task: what a reader must know before the table."""
     return [
         f"serious: {found['check']}, {found['where']}: {found['told']} (see harness task check)"
-        for found in report["run"].get("findings", ())
+        for found in quality.serious(report)
     ]
 
 

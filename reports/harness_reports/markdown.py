@@ -11,6 +11,7 @@ from harness_reports import (
     learning,
     owning,
     provenance,
+    quality,
     reliability,
     spending,
     suites,
@@ -54,6 +55,7 @@ def _sections(report: Mapping[str, Any], named: Named) -> Iterator[tuple[str, Se
     yield "Suites", suites.tables(report, named), suites.notes(report)
     yield "Not run", [], not_run(report)
     yield "Money", spending.tables(report), spending.notes(report)
+    yield "Quality of the data", quality.tables(report), []
     commands = [f"again: {command}" for command in provenance.commands(report)]
     yield "Environment", provenance.tables(report), [*commands, *provenance.notes(report)]
 

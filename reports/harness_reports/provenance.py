@@ -14,6 +14,12 @@ def dated(report: Mapping[str, Any]) -> str:
     return datetime.datetime.fromtimestamp(report["run"]["created"], datetime.UTC).strftime("%Y-%m-%d")
 
 
+def model(report: Mapping[str, Any]) -> str | None:
+    """Backend and model, where all arms that have one have the same."""
+    ran = {f"{arm['model']} on {arm['backend']}" for arm in report["table"] if arm["model"] is not None}
+    return ran.pop() if len(ran) == 1 else None
+
+
 def tables(report: Mapping[str, Any]) -> list[Table]:
     run = report["run"]
     environment = {name: value for name, value in run["environment"].items() if name != "versions"}

@@ -48,7 +48,7 @@ def _prices(report: Mapping[str, Any]) -> Table:
         [
             " ".join(filter(None, (price["provider"], price["region"]))),
             str(price["item"]),
-            f"{dollars(price['usd'])} per {price['unit']}",
+            f"${price['usd']:,.10g} per {price['unit']}",
             str(price["valid_from"]),
             str(price["source"]),
         ]

@@ -17,14 +17,16 @@ from harness_reports.tables import Named, in_sentences
 
 MOST = 6
 """Lines; more cannot be followed. All arms are in the table."""
-HEIGHT, BOTTOM = 340, 46
+LEAST_SPAN = 10
+"""Times that the greatest volume on the axis is the least."""
+HEIGHT, BOTTOM, LINE = 340, 46, 14
 LABELS = {WIDE: (170, 24), NARROW: (0, 0)}
 """px to the right of the lines and letters of the labels there; the legend names the lines too."""
 
 
 def figure(report: Mapping[str, Any], named: Named) -> Figure | None:
     """None where no arm's cost is known by volume."""
-    known = [arm for arm in owned(report) if arm.get("curve")]
+    known = [arm for arm in owned(report) if _drawable(arm)]
     shown = _shown(report, known)
     if not shown:
         return None
@@ -33,14 +35,16 @@ def figure(report: Mapping[str, Any], named: Named) -> Figure | None:
     told = " ".join(map(in_sentences(report, named), break_even(report)))
     title = "Break-even"
     caption = (
-        f"{told} Cost of ownership in USD by queries a month, both axes logarithmic; bands are the range of its prices and "
-        "assumptions."
+        f"{told} Cost of ownership in USD by queries a month, both axes logarithmic; bands are the range of its prices "
+        "and assumptions."
     ).strip()
     flips = [flip for flip in report["ownership"].get("flips") or () if flip["queries_per_month"]]
     if flips:
         caption += " Upright lines are where the cheapest arm flips, shaded as far as that is uncertain."
     if len(known) > len(shown):
-        caption += f" Drawn are {len(shown)} of {len(known)} arms: choice, ties, those that flip or are on the front, then the best."
+        caption += (
+            f" Drawn are {len(shown)} of {len(known)} arms: choice, ties, what flips or is on the front, then the best."
+        )
     what = f"Cost of ownership against queries a month, of {len(shown)} arms. {told}".strip()
     wide, narrow = (
         drawn(_spec(shown, called, flips, width), f"break-even-{width}", title, what) for width in (WIDE, NARROW)
@@ -74,7 +78,8 @@ def _spec(
         for place, arm in enumerate(shown)
     ]
     rows = [row for line in lines for row in line]
-    least, most = min(row["queries"] for row in rows), max(row["queries"] for row in rows)
+    volumes = [row["queries"] for row in rows]
+    least, most = min(volumes), max(*volumes, min(volumes) * LEAST_SPAN)
     low, high = min(row["low"] for row in rows) / 1.1, max(row["high"] for row in rows) * 1.1
     x = {
         "field": "queries",
@@ -88,14 +93,24 @@ def _spec(
         "scale": {"type": "log", "domain": [low, high], "nice": False},
         "axis": {"title": "Cost of ownership, USD", "tickCount": 5, "format": "~s"},
     }
-    order = range(len(shown))
+    inside = [flip for flip in flips if least <= flip["queries_per_month"] <= most]
+    seen = [{**_clamped(flip, least, most), "dy": LINE * (place % 3)} for place, flip in enumerate(inside)]
+    layers = _layers(x, y, len(shown), seen)
+    if room:
+        layers.append(_ends(x, y, [line[-1] for line in lines], [label(name, letters) for name in called], (low, high)))
+    # Labels stand outside of the axes, so that the chart is laid out by its inner size.
+    inner = {"autosize": {"type": "none"}, "padding": {"left": 52, "top": 8, "right": room + 10, "bottom": BOTTOM}}
+    return alone(layers, width - 52 - room - 10, HEIGHT - BOTTOM) | inner | {"data": {"values": rows}}
+
+
+def _layers(x: Spec, y: Spec, lines: int, flips: Sequence[Spec]) -> list[Spec]:
+    order = list(range(lines))
     of_line = {"field": "line", "type": "nominal", "legend": None, "sort": None}
-    colour = {**of_line, "scale": {"domain": list(order), "range": [COLOURS[each % len(COLOURS)] for each in order]}}
-    dash = {**of_line, "scale": {"domain": list(order), "range": [list(DASHES[each % len(DASHES)]) for each in order]}}
-    seen = [_clamped(flip, least, most) for flip in flips if least <= flip["queries_per_month"] <= most]
-    layers: list[Spec] = [
+    colour = {**of_line, "scale": {"domain": order, "range": [COLOURS[each % len(COLOURS)] for each in order]}}
+    dash = {**of_line, "scale": {"domain": order, "range": [list(DASHES[each % len(DASHES)]) for each in order]}}
+    return [
         {
-            "data": {"values": seen},
+            "data": {"values": flips},
             "mark": {"type": "rect", "fill": ACCENT, "fillOpacity": 0.1},
             "encoding": {"x": {**x, "field": "low"}, "x2": {"field": "high"}},
         },
@@ -108,49 +123,43 @@ def _spec(
             "encoding": {"x": x, "y": y, "color": colour, "strokeDash": dash},
         },
         {
-            "data": {"values": seen},
+            "data": {"values": flips},
             "mark": {"type": "rule", "stroke": ACCENT, "strokeWidth": 1.5},
             "encoding": {"x": x},
         },
         {
-            "data": {"values": seen},
-            "mark": {"type": "text", "align": "left", "dx": 5, "baseline": "top", "fill": INK, "fontWeight": "bold"},
+            "data": {"values": flips},
+            "mark": {"type": "text", "align": "left", "dx": 5, "baseline": "top", "fill": INK, "fontWeight": "bold"}
+            | {"dy": {"expr": "datum.dy"}},
             "encoding": {"x": x, "y": {"value": 4}, "text": {"field": "told", "type": "nominal"}},
         },
     ]
-    if room:
-        ends = [line[-1] for line in lines]
-        down = HEIGHT - BOTTOM
-        tops = [(math.log(high) - math.log(row["usd"])) / (math.log(high) - math.log(low)) * down for row in ends]
-        moved = zip(ends, called, tops, _spread(tops), strict=True)
-        layers.append(
-            {
-                "data": {
-                    "values": [
-                        {**row, "label": label(name, letters), "dy": after - before}
-                        for row, name, before, after in moved
-                    ]
-                },
-                "mark": {
-                    "type": "text",
-                    "align": "left",
-                    "dx": 8,
-                    "baseline": "middle",
-                    "fill": INK,
-                    "dy": {"expr": "datum.dy"},
-                },
-                "encoding": {"x": x, "y": y, "text": {"field": "label", "type": "nominal"}},
-            }
-        )
-    # Labels stand outside of the axes, so that the chart is laid out by its inner size.
-    inner = {"autosize": {"type": "none"}, "padding": {"left": 52, "top": 8, "right": room + 10, "bottom": BOTTOM}}
-    return alone(layers, width - 52 - room - 10, HEIGHT - BOTTOM) | inner | {"data": {"values": rows}}
+
+
+def _ends(x: Spec, y: Spec, ends: Sequence[Spec], names: Sequence[str], costs: tuple[float, float]) -> Spec:
+    """The names of lines where they end, moved off one another."""
+    low, high = map(math.log, costs)
+    tops = [(high - math.log(row["usd"])) / (high - low) * (HEIGHT - BOTTOM) for row in ends]
+    moved = zip(ends, names, tops, _spread(tops), strict=True)
+    rows = [{**row, "label": name, "dy": after - before} for row, name, before, after in moved]
+    return {
+        "data": {"values": rows},
+        "mark": {
+            "type": "text",
+            "align": "left",
+            "dx": 8,
+            "baseline": "middle",
+            "fill": INK,
+            "dy": {"expr": "datum.dy"},
+        },
+        "encoding": {"x": x, "y": y, "text": {"field": "label", "type": "nominal"}},
+    }
 
 
 def _drawable(arm: Mapping[str, Any]) -> list[tuple[float, float, float, float]]:
     """The points that logarithms have, each with a band, if of no width."""
     points = []
-    for queries, usd, low, high in arm["curve"]:
+    for queries, usd, low, high in arm.get("curve") or ():
         if queries and usd and queries > 0 and usd > 0:
             points.append((queries, usd, low if low and low > 0 else usd, high if high and high > 0 else usd))
     return points

@@ -24,14 +24,13 @@ def _epochs(report: Mapping[str, Any], named: Named, fields: Mapping[str, float]
     """Rows of these fields, each times a factor, and the panels they stand in."""
     names, rows = numbered(report, named), []
     for arm in ordered(report):
-        for curve in arm["epochs"]:
-            for epoch in curve["epochs"]:
-                for field, factor in fields.items():
-                    if epoch[field] is not None:
-                        best = field != "train_loss" and epoch["epoch"] == curve["best_epoch"]
-                        row = {"panel": names[arm["arm"]], "seed": str(curve["seed"]), "kind": field, "best": best}
-                        rows.append(row | {"epoch": epoch["epoch"], "value": factor * epoch[field]})
-    return rows, list(dict.fromkeys(row["panel"] for row in rows))
+        lines = [(curve, epoch, field) for curve in arm["epochs"] for epoch in curve["epochs"] for field in fields]
+        for curve, epoch, field in lines:
+            if epoch[field] is not None:
+                best = field != "train_loss" and epoch["epoch"] == curve["best_epoch"]
+                row = {"panel": names[arm["arm"]], "seed": str(curve["seed"]), "kind": field, "best": best}
+                rows.append(row | {"epoch": epoch["epoch"], "value": fields[field] * epoch[field]})
+    return rows, list(dict.fromkeys(str(row["panel"]) for row in rows))
 
 
 def _line(kind: str, colour: int, title: str, **mark: Any) -> Spec:
@@ -76,8 +75,8 @@ def _losses(report: Mapping[str, Any], named: Named) -> Figure | None:
     what = f"Loss on training and validation questions by epoch, of {len(names)} arms that were trained by epochs"
     wide, narrow = _both(rows, names, layers, "loss", title, f"{what}. Its figures follow it.")
     caption = (
-        "Mean cross-entropy, a line for each seed; the dot is the epoch whose weights were kept. Where validation turns up "
-        "while training goes on down, the arm learns its training questions by heart."
+        "Mean cross-entropy, a line for each seed; the dot is the epoch whose weights were kept. Where validation "
+        "turns up while training goes on down, the arm learns its training questions by heart."
     )
     keys = (
         Key("training", TRAIN, dash=" ".join(map(str, TRAIN_DASH))),
@@ -131,7 +130,7 @@ def _sizes(report: Mapping[str, Any], named: Named) -> Figure | None:
     what = f"Accuracy on the test questions by the number of training questions, of {len(shown)} arms"
     wide, narrow = _both(rows, shown, list(layers), "sizes", title, f"{what}. Its figures follow it.")
     caption = (
-        "Accuracy on the test questions with its 95 % interval by how many questions were trained on (logarithmic axis). A "
-        "line that still rises says that more data would help."
+        "Accuracy on the test questions with its 95 % interval by how many questions were trained on (logarithmic "
+        "axis). A line that still rises says that more data would help."
     )
     return Figure("sizes", title, caption, wide, narrow, (), tables[0])

@@ -8,7 +8,7 @@ from harness_reports.deciding import deciding
 from harness_reports.figures import NOTHING, Found, found, measured, milliseconds, ordered
 from harness_reports.money import dollars, ranged
 from harness_reports.owning import owned
-from harness_reports.tables import Named
+from harness_reports.tables import Named, places
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,9 @@ class Cell:
 @dataclass(frozen=True, slots=True)
 class Row:
     place: int
-    name: str
-    arm: str
+    strategy: str
+    where: str
+    """What tells it from arms of the same strategy: backend, model or both."""
     mark: str
     """What it is to the decision: `choice`, `tie` or nothing."""
     bar: Bar | None
@@ -52,12 +53,13 @@ class Tile:
     detail: str
 
 
-def arms(report: Mapping[str, Any], named: Named) -> Arms:
+def arms(report: Mapping[str, Any]) -> Arms:
     """Best first, every column in which anything was measured; what is missing points to its reason."""
     columns = measured(report)
     reasons = dict.fromkeys(reason for column in columns for reason in column.reasons if reason is not None)
     numbers = {reason: number for number, reason in enumerate(reasons, 1)}
     decision = report.get("decision") or {}
+    where = {arm["arm"]: told for arm, told in zip(report["table"], places(report), strict=True)}
     rows = []
     for place, arm in enumerate(ordered(report)):
         name = arm["arm"]
@@ -66,7 +68,9 @@ def arms(report: Mapping[str, Any], named: Named) -> Arms:
             Cell(column.cells[place], None if (reason := column.reasons[place]) is None else numbers[reason])
             for column in columns
         )
-        rows.append(Row(place + 1, named(name), name, mark, _bar(found(arm["measurements"], "accuracy")), cells))
+        rows.append(
+            Row(place + 1, str(arm["strategy"]), where[name], mark, _bar(found(arm["measurements"], "accuracy")), cells)
+        )
     return Arms(tuple(column.title for column in columns), tuple(rows), tuple(reasons))
 
 

@@ -11,8 +11,8 @@ from harness_reports.html.svg import drawn
 from harness_reports.html.vega import COLOURS, INK, NARROW, SHAPES, WIDE, Figure, Key, Spec, alone
 from harness_reports.tables import Named
 
-ROW, BETWEEN, BOTTOM = 12, 10, 46
-"""px of a value, between arms, and of the axis."""
+ROW, BETWEEN = 12, 10
+"""px of a value, and between arms."""
 MOST_VALUES = len(SHAPES)
 """Drawn of a group; all are in the table."""
 
@@ -38,7 +38,9 @@ def _figure(report: Mapping[str, Any], named: Named, id: str, group: str, values
                 rows.append(row | {"low": low, "high": high})
     shown = list(dict.fromkeys(str(row["arm"]) for row in rows))
     title = f"Accuracy by {group}"
-    what = f"Accuracy with 95 % intervals by {group}, of {len(shown)} arms and {len(values)} values. Its figures follow it."
+    what = (
+        f"Accuracy with 95 % intervals by {group}, of {len(shown)} arms, {len(values)} values. Its figures follow it."
+    )
     wide, narrow = (
         drawn(_spec(rows, shown, len(values), width), f"{id}-{width}", title, what) for width in (WIDE, NARROW)
     )
@@ -59,7 +61,7 @@ def _spec(rows: list[Spec], arms: list[str], values: int, width: int) -> Spec:
         "scale": {"paddingInner": BETWEEN / (BETWEEN + ROW * values), "paddingOuter": 0.1},
         "axis": {
             "title": None,
-            "labelLimit": 200 if width == WIDE else 112,
+            "labelLimit": 200 if width == WIDE else 120,
             "labelColor": INK,
             "labelOverlap": False,
             "grid": False,

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-LETTER, LINE, APART = 6.3, 13.0, 8.0
-"""px of a letter's width at the size of labels, of a line, and between a point and its label."""
-CORNER = 0.7
+LETTER, LINE, APART = 6.8, 14.0, 3.0
+"""px of a letter's width at the size of labels, of a line, and between a mark and its label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,35 +34,42 @@ class _Box:
 
 
 SPOTS = (
-    Placed(APART, 0, "left"),
-    Placed(-APART, 0, "right"),
-    Placed(CORNER * APART, -LINE * CORNER, "left"),
-    Placed(CORNER * APART, LINE * CORNER, "left"),
-    Placed(-CORNER * APART, -LINE * CORNER, "right"),
-    Placed(-CORNER * APART, LINE * CORNER, "right"),
-    Placed(0, -LINE - 2, "center"),
-    Placed(0, LINE + 2, "center"),
+    (1.0, 0.0, "left"),
+    (-1.0, 0.0, "right"),
+    (0.7, -0.9, "left"),
+    (0.7, 0.9, "left"),
+    (-0.7, -0.9, "right"),
+    (-0.7, 0.9, "right"),
+    (0.0, -1.4, "center"),
+    (0.0, 1.4, "center"),
+    (0.7, -2.0, "left"),
+    (0.7, 2.0, "left"),
+    (-0.7, -2.0, "right"),
+    (-0.7, 2.0, "right"),
 )
-"""Tried in this order; the first that hides least is taken."""
+"""Right and down of the middle, in radii of the mark and what is apart, and which end of the text is there; tried in
+this order, the first that hides least is taken."""
 
 
 def placed(
     points: Sequence[tuple[float, float]],
+    radii: Sequence[float],
     labels: Sequence[str],
     lines: Sequence[tuple[float, float, float, float]],
-    width: float,
-    height: float,
+    size: tuple[float, float],
 ) -> list[Placed]:
-    """A spot for every label; `points` in px from the upper left corner, `lines` (intervals) as left, top, right, bottom.
+    """A spot for every label, within a chart of this size.
 
-    Greedy, in the order given: what comes first is placed best.
+    `points` are in px from the upper left corner; `lines` (intervals) are left, top, right, bottom. Greedy, in order:
+    what comes first is placed best.
     """
-    taken = [_Box(x - 6, y - 6, x + 6, y + 6) for x, y in points]
+    taken = [_Box(x - radius, y - radius, x + radius, y + radius) for (x, y), radius in zip(points, radii, strict=True)]
     taken += [_Box(left - 1, top - 1, right + 1, bottom + 1) for left, top, right, bottom in lines]
     found = []
-    for (x, y), label in zip(points, labels, strict=True):
-        boxes = [(_box(x, y, spot, LETTER * len(label)), spot) for spot in SPOTS]
-        box, spot = min(boxes, key=lambda each: _hidden(each[0], taken, width, height))
+    for (x, y), radius, label in zip(points, radii, labels, strict=True):
+        spots = [Placed(right * (radius + APART), down * (radius + APART), align) for right, down, align in SPOTS]
+        boxes = [(_box(x, y, spot, LETTER * len(label)), spot) for spot in spots]
+        box, spot = min(boxes, key=lambda each: _hidden(each[0], taken, *size))
         taken.append(box)
         found.append(spot)
     return found

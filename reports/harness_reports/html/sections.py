@@ -4,14 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness_reports import deciding, differences, learning, owning, provenance, reliability, spending, suites
+from harness_reports import deciding, differences, learning, owning, provenance, quality, reliability, spending, suites
 from harness_reports.figures import not_run
 from harness_reports.html import breakeven, curves, pareto, people, sure
 from harness_reports.html.vega import Figure
 from harness_reports.tables import Named, Table, headed, in_sentences
 
 TONES = {"better": "good", "worse": "bad", "tie": "even", "equal": "even", "meets all": "good", "fails": "bad"}
-TEXTUAL = frozenset({"what it fails", "criteria", "source", "what", "provider", "told", "value", "package", "verdict"})
+FLIPPED, FAILED = "from here on cheaper", "what it fails"
+TEXTUAL = frozenset({FAILED, FLIPPED, "than", "criteria", "source", "what", "provider", "valid from"})
+TEXTUAL |= {"value", "package", "version", "severity", "where", "told"}
 """Titles of columns that are read, not compared: they stand on the left."""
 
 
@@ -92,7 +94,7 @@ def sections(report: Mapping[str, Any], named: Named) -> list[Section]:
         Section(
             "money", "Money and budget", tables=_shown(spending.tables(report)), notes=tuple(spending.notes(report))
         ),
-        Section("data", "Quality of the data", tables=_shown(findings(report))),
+        Section("data", "Quality of the data", tables=_shown(quality.tables(report))),
         Section(
             "environment",
             "Environment, and how to have this again",
@@ -123,16 +125,6 @@ def _why(report: Mapping[str, Any], named: Named) -> Section:
     )
 
 
-def findings(report: Mapping[str, Any]) -> list[Table]:
-    """Every finding of the checks of the task, with how many questions show it."""
-    rows = [
-        [found["check"], str(found["severity"]), found["where"], found["told"], str(found.get("count") or "")]
-        for found in report["run"].get("findings", ())
-    ]
-    titles = ["check", "severity", "where", "told", "count"]
-    return [("what the checks of the task found", titles, rows)] if rows else []
-
-
 def _drawings(*figures: Figure | None) -> tuple[Drawing, ...]:
     return tuple(
         Drawing(figure, None if figure.table is None else _table(figure.table, False))
@@ -149,13 +141,8 @@ def _table(table: Table, judged: bool) -> Shown:
     """Where it is `judged`, the verdict at the end of a cell becomes a badge; names, in the first column, never do."""
     title, titles, rows = table
     sides = tuple("text" if not place or name in TEXTUAL else "num" for place, name in enumerate(titles))
-    cells = tuple(
-        tuple(
-            _cell(text, judged and place > 0 and titles[place] not in ("what it fails",))
-            for place, text in enumerate(row)
-        )
-        for row in rows
-    )
+    badged = tuple(judged and place > 0 and name != FAILED for place, name in enumerate(titles))
+    cells = tuple(tuple(_cell(text, where) for text, where in zip(row, badged, strict=True)) for row in rows)
     return Shown(headed(title), tuple(titles), sides, cells)
 
 

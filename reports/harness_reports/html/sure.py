@@ -1,4 +1,4 @@
-"""Whether arms are right as often as they are sure, and what is wrong among what they are surest of; a panel for each."""
+"""Whether arms are right as often as they are sure, and what is wrong among what they are surest of."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,8 @@ from harness_reports.html.svg import drawn
 from harness_reports.html.vega import COLOURS, MUTED, NARROW, WIDE, Figure, Key, Spec, of_kind, panels, quantity
 from harness_reports.tables import Named
 
-WHOLE = (0, 100)
+WHOLE, AROUND = (0, 100), (-4, 104)
+"""Percent, and with room for marks at the ends."""
 DIAGONAL_DASH = (4, 3)
 
 
@@ -32,8 +33,8 @@ def _reliability(report: Mapping[str, Any], named: Named) -> Figure | None:
         rows += [{"panel": panel, "kind": "own", "sure": s, "right": r, "answers": n} for s, r, n in points]
     if not rows:
         return None
-    x = quantity("sure", "Confidence, %", WHOLE, axis={"values": [0, 50, 100], "grid": False})
-    y = quantity("right", "Right, %", WHOLE, axis={"values": [0, 50, 100]})
+    x = quantity("sure", "Confidence, %", AROUND, axis={"values": [0, 50, 100], "grid": False})
+    y = quantity("right", "Right, %", AROUND, axis={"values": [0, 50, 100]})
     layers = [
         of_kind(
             "ideal",
@@ -61,8 +62,8 @@ def _reliability(report: Mapping[str, Any], named: Named) -> Figure | None:
     title = "Reliability"
     wide, narrow = _drawn(rows, layers, "reliability", title, "How often answers are right by how sure the arm is")
     caption = (
-        "Answers in bins by how sure the arm is: above the diagonal it is right more often than it thinks, below it is too "
-        "sure. Larger dots hold more answers."
+        "Answers in bins by how sure the arm is: above the diagonal it is right more often than it thinks, below it "
+        "is too sure. Larger dots hold more answers."
     )
     keys = (Key("the arm", 0, "circle"), Key("as right as sure", None, dash=" ".join(map(str, DIAGONAL_DASH))))
     return Figure("reliability", title, caption, wide, narrow, keys, reliability.bins(report, named))
@@ -74,14 +75,14 @@ def _risk(report: Mapping[str, Any], named: Named) -> Figure | None:
         rows += [{"panel": names[arm], "share": share, "wrong": wrong} for share, wrong in points]
     if not rows:
         return None
-    x = quantity("share", "Answered, %", WHOLE, axis={"values": [0, 50, 100], "grid": False})
+    x = quantity("share", "Answered, %", AROUND, axis={"values": [0, 50, 100], "grid": False})
     y = quantity("wrong", "Wrong, %", scale={"zero": True}, axis={"tickCount": 4})
     mark = {"type": "line", "stroke": COLOURS[1], "strokeWidth": 1.8}
     title = "Risk and coverage"
     what = "Share of wrong answers among the share of questions answered, surest first"
     wide, narrow = _drawn(rows, [{"mark": mark, "encoding": {"x": x, "y": y}}], "risk", title, what)
     caption = (
-        "What would be wrong if the arm answered only the questions it is surest of. A line that starts low and rises late "
-        "says that asking a person about the rest would pay."
+        "What would be wrong if the arm answered only the questions it is surest of. A line that starts low and rises "
+        "late says that asking a person about the rest would pay."
     )
     return Figure("risk", title, caption, wide, narrow, (), reliability.risks(report, named))

@@ -9,6 +9,8 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup
 
+from harness_reports.html.inert import shown
+
 SPACE = "{http://www.w3.org/2000/svg}"
 GEOMETRY = ("d", "transform", "x", "y", "x1", "x2", "y1", "y2", "dx", "dy", "width", "height", "viewBox")
 PAINT = ("fill", "fill-opacity", "stroke", "stroke-opacity", "stroke-width", "stroke-dasharray", "opacity")
@@ -24,21 +26,21 @@ DECIMALS = re.compile(r"-?\d+\.\d{2,}")
 
 def drawn(spec: Mapping[str, Any], id: str, title: str, description: str) -> Markup:
     """The chart with its title and description for those who do not see it; `id` is unique on the page."""
-    root = ElementTree.fromstring(_converted(json.dumps(spec, sort_keys=True)))
+    root = ElementTree.fromstring(converted(json.dumps(spec, sort_keys=True)))
     kept = _kept(root)
     assert kept is not None
     kept.set("role", "img")
     kept.set("aria-labelledby", f"{id}-title {id}-description")
     for place, (name, text) in enumerate((("title", title), ("desc", description))):
         told = ElementTree.Element(name, id=f"{id}-{'title' if name == 'title' else 'description'}")
-        told.text = text
+        told.text = shown(text)
         kept.insert(place, told)
     # Text and values are escaped by ElementTree, and there is no element or attribute but those above.
     return Markup(ElementTree.tostring(kept, encoding="unicode"))
 
 
 @functools.lru_cache(maxsize=256)
-def _converted(spec: str) -> str:
+def converted(spec: str) -> str:
     """The same chart is not drawn twice: starting its engine takes a second, a chart a tenth of one."""
     import vl_convert
 

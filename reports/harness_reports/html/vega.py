@@ -12,13 +12,13 @@ from markupsafe import Markup
 
 from harness_reports.tables import Table
 
-INK, MUTED, GRID, ACCENT = "var(--ink)", "var(--muted)", "var(--grid)", "var(--accent)"
+INK, MUTED, GRID, ACCENT, PAPER = (f"var(--{name})" for name in ("ink", "muted", "grid", "accent", "paper"))
 COLOURS = tuple(f"var(--c{number})" for number in range(8))
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
 DASHES = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3))
-WIDE, NARROW = 700, 344
+WIDE, NARROW = 840, 344
 """Widths in px: of a page and of a phone; the style sheet shows one of them."""
-SMALL = 11
+SMALL = 12
 Spec = dict[str, Any]
 
 
@@ -50,7 +50,7 @@ def config() -> Spec:
         "labelColor": MUTED,
         "titleColor": INK,
         "titleFontWeight": "normal",
-        "titleFontSize": 12,
+        "titleFontSize": 13,
         "titlePadding": 8,
         "labelFontSize": SMALL,
         "labelPadding": 5,
@@ -58,7 +58,7 @@ def config() -> Spec:
         "domain": False,
         "ticks": False,
     }
-    header = {"labelColor": INK, "labelFontSize": 12, "labelFontWeight": "bold", "labelAnchor": "start", "title": None}
+    header = {"labelColor": INK, "labelFontSize": 13, "labelFontWeight": "bold", "labelAnchor": "start", "title": None}
     # Liberation Sans is measured: its widths are those of Arial and Helvetica, which are near those of every system's.
     return {
         "background": None,
@@ -85,15 +85,19 @@ def alone(layers: Sequence[Spec], width: int, height: int) -> Spec:
 
 def panels(rows: Sequence[Spec], names: Sequence[str], layers: Sequence[Spec], width: int) -> Spec:
     """A panel for every name, all on the same axes; `rows` say by `panel` which one they are in."""
-    columns = min(len(names), max(1, width // 230))
-    inside = (width - 48) // columns - 18 - 24
+    most = max(1, width // 200)
+    columns = min(
+        range(min(3, most, len(names)), min(most, len(names)) + 1), key=lambda each: (-len(names) % each, -each)
+    )
+    inside = (width - 52) // columns - 26
     header = {"labelLimit": inside, "labelOrient": "top", "title": None}
     return {
         "config": config(),
         "data": {"values": list(rows)},
         "facet": {"field": "panel", "type": "nominal", "sort": list(names), "header": header},
         "columns": columns,
-        "spec": {"width": inside if columns > 1 else width - 66, "height": 120, "layer": list(layers)},
+        "spec": {"width": inside, "height": 120, "layer": list(layers)},
+        "resolve": {"axis": {"x": "independent"}},
     }
 
 

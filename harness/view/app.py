@@ -74,6 +74,8 @@ class _Pages:
 
     def __init__(self, runs: Runs) -> None:
         self.runs, self.templates = runs, environment()
+        for name in self.templates.list_templates():  # compiled now, not while somebody waits
+            self.templates.get_template(name)
 
     async def list(self, request: Request) -> Response:
         return self._page("runs.html", runs=self.runs.list(), store=self.runs.root)

@@ -142,8 +142,9 @@ def _pairs(run: RunView, index: SetIndex, seed: int | None) -> Table:
 
 
 def _count(run: RunView, index: SetIndex, mask: Mask, about: str, better: str, worse: str, seed: int | None) -> Figure:
+    count = int(mask.sum())
     url = rows_url(run.stored.id, set=index.name, better=better, worse=worse, seed=seed)
-    return Figure(f"{int(mask.sum()):,}", url, about)
+    return Figure(f"{count:,}", url if count else None, about)
 
 
 def _read(run: RunView, index: SetIndex, seed: int | None) -> Table:
@@ -205,11 +206,13 @@ def _of_values(
     for value, mask in zip(values, masks, strict=True):
         url = rows_url(run.stored.id, set=index.name, arm=arm, right="0", group=f"{name}:{value}", seed=seed)
         text = f"{100 * float(share[mask].mean()):.1f}"
-        yield Figure(text, url, f"{arm}, {value}: wrong answers", f"{int((wrong & mask).sum()):,} wrong")
+        count = int((wrong & mask).sum())
+        yield Figure(text, url if count else None, f"{arm}, {value}: wrong answers", f"{count:,} wrong")
 
 
 def _counted(run: RunView, index: SetIndex, mask: Mask, about: str, **query: str | int | None) -> Figure:
     """A count, and its share of all rows."""
     count = int(mask.sum())
     share = f"{100 * count / len(index):.1f} %" if len(index) else ""
-    return Figure(f"{count:,}", rows_url(run.stored.id, set=index.name, **query), about, share)
+    url = rows_url(run.stored.id, set=index.name, **query) if count else None
+    return Figure(f"{count:,}", url, about, share)

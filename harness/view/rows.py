@@ -89,8 +89,13 @@ class RowShown:
         return any(answer.seeds > 1 for answer in self.answers)
 
     @property
-    def reads(self) -> bool:
-        return any(answer.passages is not None for answer in self.answers)
+    def readers(self) -> list[tuple[Passages, list[str]]]:
+        """What was read, and the arms that read just this."""
+        found: dict[Passages, list[str]] = {}
+        for answer in self.answers:
+            if answer.passages is not None:
+                found.setdefault(answer.passages, []).append(answer.arm)
+        return list(found.items())
 
 
 def rows_at(index: SetIndex, places: Ints, seed: int | None) -> list[RowShown]:

@@ -136,6 +136,7 @@ class Runs:
             return held
         with closing(Store(self.root, to_read=True)) as store:
             opened = _open(store, stored_run(store, run))
+        held = self._held.get(opened.stored.id)
         if held is not None and held.cells == opened.cells:
             opened._sets.update(held._sets)
         self._held[opened.stored.id] = opened

@@ -12,7 +12,7 @@ import uvicorn
 from harness.errors import HarnessError
 from harness.view.app import viewer
 from harness.view.links import run_url
-from harness.view.overview import accuracies
+from harness.view.overview import accuracies, tables
 from harness.view.runs import Runs
 
 HOST = "127.0.0.1"
@@ -27,6 +27,7 @@ def serve(store: Path, run: str | None, port: int, ready: Callable[[str], None])
     opened = runs.open(run)
     if opened.sets:  # so that no page has to wait for it
         accuracies(opened, None)
+        tables(opened, opened.set(opened.sets[0]), None)
     with _bound(port) as listening:
         chosen = listening.getsockname()[1]
         config = uvicorn.Config(

@@ -39,7 +39,7 @@ def hinders(config: Mapping[str, Any]) -> str:
     """What in a `config.json` cannot be had here; empty where everything is read."""
     sort = str(config.get("model_type") or "")
     if sort not in _EXPECTED:
-        return f"a {sort or "nameless"!r} model is not read"
+        return f"a {sort or 'nameless'!r} model is not read"
     for name, expected in _EXPECTED[sort].items():
         if config.get(name, expected) != expected:
             return f"{name} = {config[name]!r} is not read"

@@ -14,14 +14,11 @@ from transformers import AutoTokenizer
 
 from harness.items import BATCH_TOKENS, Ids
 from harness.plugin import Kind, Question
-from harness.prompts import ANSWER_PREFIX, instruction
+from harness.prompts import ANSWER_PREFIX, PROMPT_TOKENS, instruction
 from harness.session import Counter
 from harness.training import length_batches
 from harness_torch.loading import load_causal
 from harness_torch.padding import mean_pooled, padded
-
-PROMPT_TOKENS = 4
-"""A causal prompt lists choices and passages: it may be so many times as long as a plain text."""
 
 
 @dataclass(frozen=True, slots=True)

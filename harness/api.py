@@ -15,6 +15,7 @@ from harness.rates import seen_rates
 from harness.registry import Registry, load_registry
 from harness.report import build_report
 from harness.request import MARGIN, Asked, Request
+from harness.spending import gated
 from harness.store import Store
 from harness.taskfile import load_task
 from harness.types import Task
@@ -49,7 +50,8 @@ class Run:
 def plan(request: Request, registry: Registry) -> Plan:
     suites = [_suite(registry, text) for text in request.suites]
     task = load_task(task_path(registry, request.task), request.data)
-    return make_plan(request, registry, task, suites, seen_rates(request.store))
+    made = make_plan(request, registry, task, suites, seen_rates(request.store))
+    return gated(made, made.terms.as_of)
 
 
 def _suite(registry: Registry, text: str) -> Task:
@@ -98,6 +100,8 @@ def run(
     gpu: str | None = None,
     max_cost_usd: float | None = None,
     max_gpu_hours: float | None = None,
+    allow_spend: bool = False,
+    allow_personal: bool = False,
     jobs: int = 1,
     keep: str = "none",
     fresh: bool = False,
@@ -140,6 +144,8 @@ def run(
         fresh=fresh,
         max_cost_usd=max_cost_usd,
         max_gpu_hours=max_gpu_hours,
+        allow_spend=allow_spend,
+        allow_personal=allow_personal,
         asked=Asked(_criteria(criteria), Path(prices) if prices else None, gpu),
         store=Path(store),
         data=Path(data) if data else None,

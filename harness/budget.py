@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.prices import Tariff
+from harness.prices.tokens import at_rates
 
 FIGURES = {"wall_s": "time", "tokens": "tokens", "flops": "FLOPs", "usd": "money"}
 
@@ -18,6 +19,8 @@ class Spent:
     estimate: Mapping[str, Any]
     actual: Mapping[str, Any]
     device: str
+    rates: Mapping[str, float] | None = None
+    """US dollars for a million tokens of each sort, where a service charges for them."""
 
 
 def budget(cells: Iterable[Spent], tariff: Tariff | None, environment: Mapping[str, Any]) -> dict[str, Any]:
@@ -30,6 +33,9 @@ def budget(cells: Iterable[Spent], tariff: Tariff | None, environment: Mapping[s
             side["usd"] = None
             if tariff is not None and (wall_s := side.get("wall_s")) is not None:
                 side["usd"] = tariff.machine_usd(wall_s, cell.device, gpu, cores)
+            if cell.rates is not None:
+                paid = at_rates(side.get("billed"), cell.rates)
+                side["usd"] = None if paid is None or side["usd"] is None else side["usd"] + paid
         for name, found in pairs.items():
             expected, taken = sides[0].get(name), sides[1].get(name)
             if expected is not None and taken is not None:

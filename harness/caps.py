@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -45,13 +46,17 @@ class Caps:
         self.usd += self._usd(seconds, device) or 0.0
         self.gpu_hours += seconds / 3600 if device == ON_GPU else 0.0
 
-    def over(self, estimate_s: float | None = None, device: str = "cpu") -> str | None:
+    def left_usd(self) -> float:
+        """What services may still charge."""
+        return math.inf if self.most_usd is None else max(0.0, self.most_usd - self.usd)
+
+    def over(self, estimate_s: float | None = None, device: str = "cpu", service_usd: float = 0.0) -> str | None:
         """Which cap is reached by what was used, what runs, and what may be begun; None: none is."""
         usd, hours = self.usd, self.gpu_hours
         for began, where in self._running.values():
             usd += self._usd(self.clock() - began, where) or 0.0
             hours += (self.clock() - began) / 3600 if where == ON_GPU else 0.0
-        more_usd = 0.0 if estimate_s is None else self._usd(estimate_s, device) or 0.0
+        more_usd = service_usd + (0.0 if estimate_s is None else self._usd(estimate_s, device) or 0.0)
         more_hours = (estimate_s or 0.0) / 3600 if device == ON_GPU else 0.0
         used: Mapping[str, tuple[float | None, float, float, str]] = {
             "--max-cost": (self.most_usd, usd, more_usd, "USD"),

@@ -45,6 +45,9 @@ def _flags(request: Request) -> Iterator[str]:
     for name, flag in SINGLE.items():
         if value := getattr(request, name):
             yield from (flag, str(value))
+    for name in ("allow_spend", "allow_personal"):
+        if getattr(request, name):
+            yield f"--{name.replace('_', '-')}"
     for name in ("criteria", "prices", "gpu"):
         if value := getattr(request.asked, name):
             yield from (f"--{name}", str(value))

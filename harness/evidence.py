@@ -90,6 +90,8 @@ class Evidence:
     group: tuple[str, str] | None = None
     gpu: str | None = None
     """The name of the GPU that it ran on, where it did and the system tells."""
+    served: Mapping[str, Any] | None = None
+    """By which service it was answered, and at what prices (see `planned.Served`); None: it ran here."""
     tariff: Tariff | None = field(default=None, repr=False)
     """The prices that the report goes by; None where none are known."""
     base: Evidence | None = field(default=None, repr=False)

@@ -12,7 +12,6 @@ from typing import Any
 
 from harness.assets import Assets, log_file
 from harness.caps import Caps
-from harness.command import command
 from harness.contracts import Event, Executor
 from harness.keep import drop_all_but_best
 from harness.keys import answers_key
@@ -21,10 +20,11 @@ from harness.meter import total
 from harness.plan import Plan
 from harness.planned import PlannedCell
 from harness.processes import LocalProcesses
-from harness.quality import serious_at_once
+from harness.purses import Purses
+from harness.record import run_record
 from harness.snapshot import artifact_folder, environment, kept_adaptation, save_snapshot, stored_answers
+from harness.spending import leaving
 from harness.store import Store
-from harness.trainings import described
 from harness.types import Status, Usage
 
 POLL_S = 0.2
@@ -66,17 +66,23 @@ class _Execution:
         gpu, cores = next(iter(self.environment["gpus"]), None), self.environment["cores"] or 1
         most = plan.request.max_cost_usd, plan.request.max_gpu_hours
         self.caps = Caps(plan.terms.tariff, gpu, cores, *most)
+        self.purses = Purses(store, plan)
+        self.waiting: dict[str, tuple[float, PlannedCell]] = {}
+        """Cells without a process, whose training goes on elsewhere: when to look again."""
 
     def run(self) -> str:
         self.caps.check({planned.device for planned in self.plan.cells})
         self.snapshot = save_snapshot(self.plan, self.store)
-        self.store.append("run", self.run_id, self.run_id, self._describe())
+        self.store.append("run", self.run_id, self.run_id, run_record(self.plan, self.environment))
         waiting = self._settle()
+        self.caps.usd += sum(self.purses.spent(planned) for planned in self.plan.cells)
         self.emit("run.planned", None, cells=len(self.plan.cells), todo=len(waiting))
+        for sent in leaving(self.plan):
+            self.emit("run.leaves", None, told=sent.told, notices=sent.notices)
         try:
             self._run_cells(waiting, self._make_assets(waiting))
         except BaseException as error:
-            for id in self.active:
+            for id in (*self.active, *self.waiting):
                 self.jobs.cancel(id)
                 self.leases.release(id)
             status = Status.FAILED if isinstance(error, Exception) else Status.CANCELLED
@@ -94,39 +100,6 @@ class _Execution:
         self._emit(Event(name, self.run_id, cell, data))
 
     # -- before ------------------------------------------------------------------------------------
-
-    def _describe(self) -> dict[str, Any]:
-        request = self.plan.request
-        return {
-            "task": {"name": self.plan.task.name, "fingerprint": self.plan.task.fingerprint},
-            "environment": self.environment,
-            "terms": self.plan.terms.to_json(),
-            "command": command(request),
-            "findings": [asdict(found) for found in serious_at_once(self.plan.task)],
-            "seeds": list(request.seeds),
-            "unasked": dict(self.plan.unasked),
-            "sizes": described(self.plan.task, request.sizes),
-            "controls": list(request.controls),
-            "cells": [
-                {
-                    "key": planned.cell.key,
-                    "arm": asdict(planned.cell.arm),
-                    "seed": planned.cell.seed,
-                    "seeded": planned.cell.seed is not None,
-                    "trained": planned.trains,
-                    "training": planned.training,
-                    "untrained": planned.untrained,
-                    "status": planned.cell.status,
-                    "reason": planned.cell.reason,
-                    "estimate": asdict(planned.cell.estimate) if planned.cell.estimate else None,
-                    "assets": [asset.key for asset in planned.assets],
-                    "control": any(asset.is_control for asset in planned.assets),
-                    "model": asdict(planned.model) if planned.model else None,
-                    "device": planned.device,
-                }
-                for planned in self.plan.cells
-            ],
-        }
 
     def _settle(self) -> list[PlannedCell]:
         """Cells still to run; the others are done already or skipped."""
@@ -177,13 +150,17 @@ class _Execution:
 
     def _run_cells(self, waiting: list[PlannedCell], failed_assets: Mapping[str, str]) -> None:
         queue = list(waiting)
-        while queue or self.active:
+        while queue or self.active or self.waiting:
+            queue += self._due()
             for planned in list(queue):
                 if len(self.active) >= self.plan.request.jobs:
                     break
+                if self._is_held_up(planned):
+                    continue
                 broken = [failed_assets[a.key] for a in planned.assets if a.key in failed_assets]
                 estimate = planned.cell.estimate
-                if reached := self.caps.over(estimate.wall_s if estimate else None, planned.device):
+                wall_s, usd = estimate.wall_s if estimate else None, self.purses.expected_usd(planned)
+                if reached := self.caps.over(wall_s, planned.device, usd):
                     queue.remove(planned)
                     self._record(planned, {"end": Status.CANCELLED, "reason": reached, "usage": {}}, None)
                 elif broken:
@@ -196,7 +173,7 @@ class _Execution:
                         self._tell_end(planned, Status.DONE, None, reused=True)
                     else:
                         self._start(planned)
-            self.leases.renew(list(self.active))
+            self.leases.renew([*self.active, *self.waiting])
             if not self.active:
                 time.sleep(POLL_S)
             for id, message in self.jobs.messages(POLL_S):
@@ -204,6 +181,15 @@ class _Execution:
                     self._hear(id, message)
             if self.active and (reached := self.caps.over()):
                 self._stop(reached)
+
+    def _due(self) -> list[PlannedCell]:
+        """Waiting cells whose time to look again has come."""
+        due = [key for key, (when, _) in self.waiting.items() if time.monotonic() >= when]
+        return [self.waiting.pop(key)[1] for key in due]
+
+    def _is_held_up(self, planned: PlannedCell) -> bool:
+        """What is left to spend is left to one cell at a time."""
+        return planned.served is not None and any(active.planned.served for active in self.active.values())
 
     def _start(self, planned: PlannedCell) -> None:
         cell, key = planned.cell, planned.cell.key
@@ -213,6 +199,7 @@ class _Execution:
         self.emit("cell.started", key, arm=planned.name, seed=cell.seed)
         job = self._job(planned)
         self.active[key].reopened = job["artifact"] is not None
+        job.update(self.purses.begin(planned, self.caps.left_usd()))
         self.caps.begin(key, planned.device)
         self.jobs.submit(key, job, self._preload(planned), self.plan.request.time_limit_s)
 
@@ -224,7 +211,8 @@ class _Execution:
             self._record(active.planned, {"end": Status.CANCELLED, "reason": reason, "usage": {}}, active)
 
     def _end(self, key: str) -> None:
-        self.active.pop(key, None)
+        active = self.active.pop(key, None)
+        self.caps.usd += self.purses.end(active.planned) if active else 0.0
         self.caps.end(key)
         self.leases.release(key)
 
@@ -293,9 +281,23 @@ class _Execution:
             active.answers.append(message)
         elif "artifact" in message:
             active.artifact = message["artifact"]
+        elif message.get("end") == Status.WAITING:
+            self._wait(key, message)
         elif "end" in message:
             self._record(planned, message, active)
             self._end(key)
+
+    def _wait(self, key: str, message: Mapping[str, Any]) -> None:
+        """Its lease is kept: nobody else may order the same training."""
+        planned = self.active.pop(key).planned
+        self.caps.end(key)
+        self.caps.usd += self.purses.end(planned)
+        self.waiting[key] = time.monotonic() + float(message["poll_after_s"]), planned
+        body = {"status": Status.WAITING, "reason": message["reason"], "usage": {}, "log": {}, "contended": False}
+        last = self.store.latest("cell", key, run=self.run_id)
+        if last is None or last.body["reason"] != message["reason"]:
+            self.store.append("cell", key, self.run_id, body)
+            self.emit("cell.waiting", key, arm=planned.name, reason=message["reason"])
 
     def _record(self, planned: PlannedCell, message: Mapping[str, Any], active: _Active | None) -> None:
         """Answers, adaptation and the cell's end, all or none: a cell that is done has all its answers."""

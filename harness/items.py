@@ -13,8 +13,6 @@ from harness.types import Kind, Question
 Ids = tuple[int, ...]
 BATCH_TOKENS = 2_048
 """Padded tokens of one forward pass; larger batches measured no faster on a CPU."""
-PROMPT_TOKENS = 4
-"""A causal prompt lists choices and passages: it may be so many times as long as a plain text."""
 
 
 @dataclass(frozen=True, slots=True)

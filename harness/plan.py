@@ -149,7 +149,11 @@ class _Planner:
         planned = []
         for name in self._backends():
             backend = self.registry.backends.get(name)
-            for model in models_for(self.registry, name, self.request.models):
+            models = models_for(self.registry, name, self.request.models)
+            if not models:
+                unnamed = f"no model is named for it: --model {name}:NAME"
+                planned += self._seeds(strategy, settings, backend, name, None, unnamed)
+            for model in models:
                 try:
                     require(name, backend.requires, backend.extra)
                     card, problem = backend.describe(model), None
@@ -178,7 +182,7 @@ class _Planner:
         installed = [
             spec.name
             for spec in self.registry.backends
-            if all(importlib.util.find_spec(module) is not None for module in spec.requires)
+            if spec.service is None and all(importlib.util.find_spec(module) is not None for module in spec.requires)
         ]
         return installed or list(self.registry.backends.specs)
 

@@ -16,6 +16,7 @@ from harness.errors import HarnessError
 from harness.evidence import CellEvidence, Evidence, TaskEvidence, read_cell
 from harness.judgement import judged
 from harness.learning import by_size, epochs, permuted
+from harness.noted import emulated, service_notes
 from harness.registry import Registry
 from harness.request import MARGIN, PERMUTED, Asked
 from harness.sound import as_document, sound
@@ -60,6 +61,7 @@ def build_report(
             "sets": {name: len(task[name]) for name in ("test", *task.extra_tests, *task.suites)},
             "unasked": body.get("unasked", {}),
             "command": body.get("command"),
+            "leaving": body.get("leaving", []),
         },
         "cells": cells,
         "table": table,
@@ -153,7 +155,9 @@ class _Builder:
     def spent(self) -> list[Spent]:
         """Of the cells that this run ran to their end."""
         return [
-            Spent(planned["estimate"], end.usage["total"], planned["device"])
+            Spent(
+                planned["estimate"], end.usage["total"], planned["device"], (planned.get("served") or {}).get("rates")
+            )
             for planned in self.body["cells"]
             if (end := self.ends[planned["key"]]).status == Status.DONE and not end.reused and planned["estimate"]
         ]
@@ -209,6 +213,7 @@ class _Builder:
             notes.append(f"{len(done)} of {len(cells)} seeds")
         if planned["control"]:
             notes.append("control: is told which documents hold the answers")
+        notes += service_notes(evidence)
         if any(cell.contended for cell in done):
             notes.append("timed beside other cells")
         tests = {name: self._measure(evidence.focus(name), self._measures("sets")) for name in self.task.extra_tests}
@@ -254,6 +259,7 @@ class _Builder:
             planned["device"],
             planned["trained"],
             gpu=self.gpu,
+            served=planned.get("served"),
             tariff=self.tariff,
             base=base,
         )
@@ -285,7 +291,7 @@ class _Builder:
         if not evidence.answered:
             return not_measured("not asked")
         try:
-            return sound(spec.compute(evidence))
+            return emulated(evidence, sound(spec.compute(evidence)))
         except HarnessError:
             raise
         except Exception as error:

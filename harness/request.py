@@ -71,6 +71,10 @@ class Request:
     max_cost_usd: float | None = None
     """The most that the cells may cost at the prices of the devices they run on."""
     max_gpu_hours: float | None = None
+    allow_spend: bool = False
+    """Whether services may be asked, which charge for it and are sent the task's texts."""
+    allow_personal: bool = False
+    """Whether they may be sent texts that seem to hold personal data."""
     asked: Asked = field(default_factory=Asked)
     """On what terms the run is judged."""
     fresh: bool = False
@@ -247,12 +251,13 @@ def searched(steps: Iterable[StrategySpec], given: Mapping[str, Any]) -> dict[st
 
 def models_for(registry: Registry, backend: str, given: Sequence[str]) -> list[str]:
     """The model ids one backend shall run: those given for it or for all, else its default."""
+    spec = registry.backends.get(backend)
     ids = []
     for text in given:
         prefix, separator, rest = text.partition(":")
         if separator and prefix in registry.backends.specs:
             if prefix == backend:
                 ids.append(rest)
-        else:
+        elif spec.service is None:  # a name without a backend is a model that runs here, and is never sent elsewhere
             ids.append(text)
-    return list(dict.fromkeys(ids)) or [registry.backends.get(backend).default_model]
+    return list(dict.fromkeys(ids)) or ([spec.default_model] if spec.default_model is not None else [])

@@ -206,8 +206,8 @@ class Epoch:
 class TuneLog:
     epochs: tuple[Epoch, ...]
     best_epoch: int
-    trainable_parameters: int
-    steps: int
+    trainable_parameters: int | None
+    steps: int | None
 
 
 NOT_PROBABILITIES = "not_probabilities"
@@ -244,6 +244,8 @@ class Usage:
     flops: float | None = None
     energy_j: float | None = None
     """Of the whole processor and GPU meanwhile, other processes' included."""
+    billed: Mapping[str, int] | None = None
+    """`input tokens`, `output tokens`, ...: what a service told that it charges for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,14 +263,14 @@ class ModelCard:
 
     id: str
     family: str
-    """`sentence-encoder`, `encoder` or `causal`."""
+    """`sentence-encoder`, `encoder`, `causal`, or of a service `chat` or `embedding`, whose sizes nobody tells."""
     revision: str
     """Hash of the weights and configuration."""
     location: str
-    parameters: int
-    hidden: int
-    layers: int
-    embedding_parameters: int
+    parameters: int | None
+    hidden: int | None
+    layers: int | None
+    embedding_parameters: int | None
     licence: str = "unknown"
     positions: int | None = None
     """The most tokens it reads at once; None where its configuration sets no limit."""

@@ -10,6 +10,7 @@ import click
 from harness.cli.inventory import show
 from harness.registry import Registry
 from harness.request import Request
+from harness.safetext import plain
 
 TITLES = {
     "estimated_s": "~s",
@@ -23,6 +24,7 @@ TITLES = {
 def show_plan(request: Request, registry: Registry, as_json: bool) -> None:
     from harness import api
     from harness.energy import gpu_names
+    from harness.spending import leaving
 
     made = api.plan(request, registry)
     tariff, gpu, cores = made.terms.tariff, next(iter(gpu_names()), None), os.cpu_count() or 1
@@ -31,6 +33,8 @@ def show_plan(request: Request, registry: Registry, as_json: bool) -> None:
         cell, expected = planned.cell, planned.cell.estimate
         seconds = expected.wall_s if expected else None
         usd = None if seconds is None or tariff is None else tariff.machine_usd(seconds, planned.device, gpu, cores)
+        if planned.served is not None:
+            usd = None if usd is None or planned.served.usd is None else usd + planned.served.usd
         rows.append(
             {
                 "arm": planned.name,
@@ -41,6 +45,7 @@ def show_plan(request: Request, registry: Registry, as_json: bool) -> None:
                 "estimated_flops": expected.flops if expected else None,
                 "estimated_ram_bytes": expected.peak_ram_bytes if expected else None,
                 "estimated_usd": usd,
+                "endpoint": planned.served.endpoint if planned.served else None,
                 "reason": cell.reason,
             }
         )
@@ -51,6 +56,9 @@ def show_plan(request: Request, registry: Registry, as_json: bool) -> None:
     for name, why in made.unasked.items():
         click.echo(f"not asked: {name}: {why}")
     click.echo(f"~ estimated from sizes, nothing was loaded; {len(rows)} cells, about {_total(rows)} in all")
+    for sent in leaving(made):
+        for line in (sent.told, *(f"price: {price}" for price in sent.prices), *sent.notices):
+            click.echo(plain(line))
     for line in tariff.warnings(made.terms.as_of) if tariff else ():
         click.echo(line)
 

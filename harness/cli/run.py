@@ -115,6 +115,18 @@ def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
 )
 @click.option("--max-cost", type=float, envvar="HARNESS_MAX_COST", help="US dollars at which the run stops.")
 @click.option("--max-gpu-hours", type=float, envvar="HARNESS_MAX_GPU_HOURS", help="Hours of GPUs at which it stops.")
+@click.option(
+    "--allow-spend",
+    is_flag=True,
+    envvar="HARNESS_ALLOW_SPEND",
+    help="Ask services, which charge by the token; with --max-cost.",
+)
+@click.option(
+    "--allow-personal",
+    is_flag=True,
+    envvar="HARNESS_ALLOW_PERSONAL",
+    help="Send them texts that seem to hold personal data too.",
+)
 @terms_options
 @margin_option
 @json_option
@@ -142,6 +154,8 @@ def run(
     data: Path | None,
     max_cost: float | None,
     max_gpu_hours: float | None,
+    allow_spend: bool,
+    allow_personal: bool,
     criteria: str | None,
     prices: Path | None,
     gpu: str | None,
@@ -176,6 +190,8 @@ def run(
         data=data,
         max_cost_usd=max_cost,
         max_gpu_hours=max_gpu_hours,
+        allow_spend=allow_spend,
+        allow_personal=allow_personal,
         asked=Asked(criteria, prices, gpu),
     )
     if dry_run:

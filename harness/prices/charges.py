@@ -10,6 +10,7 @@ from harness.meter import total
 from harness.ownership import Costs, Range
 from harness.prices.book import VCPU, Price
 from harness.prices.tariff import ON_GPU
+from harness.prices.tokens import adapting_tokens_usd, how_charged, tokens_usd
 from harness.types import Basis
 
 Spent = Callable[[str], float | None]
@@ -33,13 +34,14 @@ def indexing(cell: CellEvidence, field: str) -> float | None:
 
 
 def basis(evidence: Evidence) -> Basis:
-    """How the money for adapting is known: by the time that a GPU took, or projected onto one."""
-    return Basis.ESTIMATED if evidence.device == ON_GPU or evidence.arm.model is None else Basis.PROJECTED
+    """How the money for adapting is known: by what a service charged or the time that a GPU took, or projected."""
+    known = evidence.served is not None or evidence.device == ON_GPU or evidence.arm.model is None
+    return Basis.ESTIMATED if known else Basis.PROJECTED
 
 
 def charged_by(evidence: Evidence) -> str:
-    """The figure of `Usage` that adapting is charged by."""
-    if evidence.arm.model is None:
+    """The figure of `Usage` that adapting here is charged by."""
+    if evidence.arm.model is None or evidence.served is not None:
         return "cpu_s"
     return "wall_s" if evidence.device == ON_GPU else "flops"
 
@@ -47,7 +49,7 @@ def charged_by(evidence: Evidence) -> str:
 def how_adapted(evidence: Evidence) -> str:
     """How the money for adapting is known, in words, with the price."""
     tariff = evidence.tariff
-    if tariff is None or evidence.device == ON_GPU or evidence.arm.model is None:
+    if tariff is None or basis(evidence) is not Basis.PROJECTED:
         return how_answered(evidence)
     gpu = tariff.gpu
     peak = f"{gpu.utilisation:.0%} of {gpu.peak_flops / 1e12:.0f} TFLOP/s"
@@ -58,6 +60,8 @@ def how_answered(evidence: Evidence) -> str:
     """The same of answering."""
     if evidence.tariff is None:
         return "no prices are known"
+    if evidence.served is not None:
+        return how_charged(evidence)
     if evidence.device == ON_GPU and evidence.arm.model is not None:
         priced = evidence.gpu is not None and evidence.tariff.gpu_usd(1.0, evidence.gpu) is not None
         named = evidence.gpu or "this GPU"
@@ -70,6 +74,9 @@ def _told(price: Price | None, item: str) -> str:
 
 
 def adapting_usd(evidence: Evidence, cell: CellEvidence, utilisation: float | None = None) -> float | None:
+    if evidence.served is not None:
+        parts = [adapting_tokens_usd(evidence, cell), indexing_usd(evidence, cell)]
+        return _sum(parts)
     return _made_usd(evidence, lambda field: adapting(cell, field), utilisation)
 
 
@@ -81,7 +88,7 @@ def _made_usd(evidence: Evidence, spent: Spent, utilisation: float | None) -> fl
     tariff, amount = evidence.tariff, spent(charged_by(evidence))
     if tariff is None or amount is None:
         return None
-    if evidence.arm.model is None:
+    if evidence.arm.model is None or evidence.served is not None:
         return tariff.cpu_usd(amount)
     if evidence.device == ON_GPU:
         return None if evidence.gpu is None else tariff.gpu_usd(amount, evidence.gpu)
@@ -89,7 +96,7 @@ def _made_usd(evidence: Evidence, spent: Spent, utilisation: float | None) -> fl
 
 
 def question_usd(evidence: Evidence, cell: CellEvidence) -> float | None:
-    """Answering one test question, retrieval included, where it ran: CPU seconds, or seconds of the GPU."""
+    """Answering one test question, retrieval included, where it ran: CPU seconds, seconds of the GPU, or tokens."""
     tariff, used, asked = evidence.tariff, cell.usage.get("predict test"), len(evidence.task["test"])
     if tariff is None or used is None:
         return None
@@ -97,7 +104,10 @@ def question_usd(evidence: Evidence, cell: CellEvidence) -> float | None:
     if retrieving is None:
         return None
     searching = tariff.cpu_usd(retrieving) if retrieving else 0.0
-    if evidence.device == ON_GPU and evidence.arm.model is not None:
+    if evidence.served is not None:
+        paid = tokens_usd(evidence, [used])
+        answering = None if paid is None else paid / asked
+    elif evidence.device == ON_GPU and evidence.arm.model is not None:
         known = used.wall_s is not None and evidence.gpu is not None
         answering = tariff.gpu_usd((used.wall_s or 0.0) / asked, evidence.gpu or "") if known else None
     else:

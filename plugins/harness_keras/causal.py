@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from harness.items import PROMPT_TOKENS, CausalItem, causal_items, continuations
+from harness.items import CausalItem, causal_items, continuations
 from harness.plugin import Question
+from harness.prompts import PROMPT_TOKENS
 from harness.session import Counter
 from harness_keras.chat import Chat
 from harness_keras.decoder import Decoder

@@ -115,6 +115,8 @@ def gpu_hours(evidence: Evidence) -> Measurement:
     """Hours of adapting on the GPU that ran; else counted training FLOPs / (peak × utilisation) / 3600."""
     if evidence.arm.model is None:
         return not_measured("no model is trained", "h", "lower")
+    if evidence.served is not None:
+        return not_measured("a service tells no GPU hours", "h", "lower")
     if evidence.tariff is None:
         return not_measured("no accelerator is known", "h", "lower")
     ran = evidence.tariff.book.known(evidence.gpu) if evidence.device == ON_GPU and evidence.gpu else None

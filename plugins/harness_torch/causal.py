@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoTokenizer
 
-from harness.items import BATCH_TOKENS, PROMPT_TOKENS, CausalItem, Ids, causal_items, continuations
+from harness.items import BATCH_TOKENS, CausalItem, Ids, causal_items, continuations
 from harness.plugin import Kind, Question
+from harness.prompts import PROMPT_TOKENS
 from harness.session import Counter
 from harness.training import length_batches
 from harness_torch.loading import load_causal

@@ -190,4 +190,4 @@ def test_unequal_trials_and_a_fragile_leader_are_told() -> None:
     assert fragile.startswith("full@")
     assert "its second best is behind lora@" in fragile
     (unequal,) = warnings([tuned("full", 0.7, None, 0.9, 0.8), tuned("lora", 0.5, 0.6, 0.5, 0.6)])
-    assert "finished in every seed full@fake 3, lora@fake 4" in unequal
+    assert "finished in every seed full@fake:tiny 3, lora@fake:tiny 4" in unequal

@@ -100,18 +100,25 @@ def measured(root: Path, count: int, arms: int, repeats: int) -> dict[str, Any]:
         for name, page in pages(arms).items():
             if name == "last page":
                 page = page.replace("5000", str(-(-count // 20)))
-            seconds = [_request(url + page) for _ in range(repeats + 1)]
-            found[name] = {"first_ms": 1000 * seconds[0], "median_ms": 1000 * statistics.median(seconds[1:])}
+            seconds, used = zip(*(_request(url + page, process) for _ in range(repeats + 1)), strict=True)
+            found[name] = {
+                "first_ms": 1000 * seconds[0],
+                "median_ms": 1000 * statistics.median(seconds[1:]),
+                "first_cpu_ms": 1000 * used[0],
+                "mean_cpu_ms": 1000 * statistics.mean(used[1:]),
+            }
         held = process.memory_info().rss
         server.terminate()
     return {"started_s": started, "rss_ready_bytes": ready, "rss_bytes": held, "pages": found}
 
 
-def _request(url: str) -> float:
-    began = time.perf_counter()
+def _request(url: str, server: psutil.Process) -> tuple[float, float]:
+    """Seconds until it was answered whole, and CPU seconds of the server meanwhile (in hundredths, as Linux counts)."""
+    before, began = server.cpu_times(), time.perf_counter()
     with urllib.request.urlopen(url) as answered:
         answered.read()
-    return time.perf_counter() - began
+    wall, after = time.perf_counter() - began, server.cpu_times()
+    return wall, after.user + after.system - before.user - before.system
 
 
 def main() -> None:
@@ -130,7 +137,8 @@ def main() -> None:
     print(f"{given.rows:,} questions x {given.arms} arms, ready after {found['started_s']:.1f} s")
     print(f"resident: {found['rss_ready_bytes'] / MIB:.0f} MiB when ready, {found['rss_bytes'] / MIB:.0f} at the end")
     for name, times in found["pages"].items():
-        print(f"{name:24}{times['first_ms']:8.0f} ms first{times['median_ms']:8.0f} ms after")
+        cpu = f"CPU {times['first_cpu_ms']:.0f}, {times['mean_cpu_ms']:.0f} ms"
+        print(f"{name:24}{times['first_ms']:8.0f} ms first{times['median_ms']:8.0f} ms after   {cpu}")
 
 
 if __name__ == "__main__":

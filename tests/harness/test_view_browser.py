@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,7 +17,9 @@ from harness.view.links import rows_url, run_url
 from harness.view.runs import Runs
 from tests.support.viewed import RUN, counted, spoilt
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page, Route
+
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
     pytest.mark.browser,
@@ -38,7 +41,8 @@ def served(store: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[playwright.Browser]:
+def browser() -> Iterator[Browser]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with playwright.sync_playwright() as started:
         opened = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield opened
@@ -52,7 +56,7 @@ def animals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @contextmanager
-def watched(browser: playwright.Browser, url: str, **options: object) -> Iterator[playwright.Page]:
+def watched(browser: Browser, url: str, **options: object) -> Iterator[Page]:
     """A page on which nothing may go wrong: no console message, no error, no dialog, no request elsewhere."""
     context = browser.new_context(**options)
     page = context.new_page()
@@ -62,7 +66,7 @@ def watched(browser: playwright.Browser, url: str, **options: object) -> Iterato
     page.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}") or dialog.dismiss())
     page.on("popup", lambda other: wrong.append(f"window: {other.url}"))
 
-    def look(route: playwright.Route) -> None:
+    def look(route: Route) -> None:
         if route.request.url.startswith(f"{url}/"):
             route.continue_()
         else:
@@ -75,7 +79,7 @@ def watched(browser: playwright.Browser, url: str, **options: object) -> Iterato
     assert not wrong
 
 
-def test_a_figure_leads_to_its_rows_and_a_row_to_the_next(browser: playwright.Browser, animals: str) -> None:
+def test_a_figure_leads_to_its_rows_and_a_row_to_the_next(browser: Browser, animals: str) -> None:
     with watched(browser, animals) as page:
         page.goto(animals)
         page.get_by_role("link", name=RUN).click()
@@ -91,7 +95,7 @@ def test_a_figure_leads_to_its_rows_and_a_row_to_the_next(browser: playwright.Br
         assert page.locator(".count").inner_text() == "1–3 of 3 questions"
 
 
-def test_filters_are_a_form_that_leaves_a_short_address(browser: playwright.Browser, animals: str) -> None:
+def test_filters_are_a_form_that_leaves_a_short_address(browser: Browser, animals: str) -> None:
     with watched(browser, animals) as page:
         page.goto(animals + rows_url(RUN, set="test"))
         page.get_by_label("Arm", exact=True).select_option(label="rag")
@@ -109,7 +113,7 @@ def test_filters_are_a_form_that_leaves_a_short_address(browser: playwright.Brow
         assert page.locator(".count").inner_text() == "1–8 of 8 questions"
 
 
-def test_keys_go_through_questions_and_pages_and_can_be_turned_off(browser: playwright.Browser, animals: str) -> None:
+def test_keys_go_through_questions_and_pages_and_can_be_turned_off(browser: Browser, animals: str) -> None:
     with watched(browser, animals) as page:
         page.goto(animals + rows_url(RUN, set="test", size=3))
 
@@ -142,7 +146,7 @@ def test_keys_go_through_questions_and_pages_and_can_be_turned_off(browser: play
         assert focused() == ""
 
 
-def test_it_works_without_scripts(browser: playwright.Browser, animals: str) -> None:
+def test_it_works_without_scripts(browser: Browser, animals: str) -> None:
     with watched(browser, animals, java_script_enabled=False) as page:
         page.goto(animals + rows_url(RUN, set="test"))
         page.get_by_label("Arm", exact=True).select_option(label="rag")
@@ -153,12 +157,12 @@ def test_it_works_without_scripts(browser: playwright.Browser, animals: str) -> 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_pages_are_for_everybody(browser: playwright.Browser, animals: str, scheme: str, width: int) -> None:
+def test_pages_are_for_everybody(browser: Browser, animals: str, scheme: str, width: int) -> None:
     """axe-core finds nothing serious, and nothing is wider than the window, but what scrolls by itself."""
     from axe_playwright_python.sync_playwright import Axe
 
     options = {"color_scheme": scheme, "viewport": {"width": width, "height": 800}}
-    with watched(browser, animals, bypass_csp=True, **options) as page:
+    with watched(browser, animals, bypass_csp=True, **options) as page:  # axe is a script from outside
         filtered = rows_url(RUN, arm=RAG, right="0")
         for place in ("/", run_url(RUN), filtered, filtered.replace("/rows", "/row") + "&id=q3"):
             page.goto(animals + place)
@@ -172,7 +176,7 @@ def test_pages_are_for_everybody(browser: playwright.Browser, animals: str, sche
             assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_a_store_of_attacks_starts_nothing(browser: playwright.Browser, tmp_path: Path) -> None:
+def test_a_store_of_attacks_starts_nothing(browser: Browser, tmp_path: Path) -> None:
     root = spoilt(tmp_path, hostile=True)
     sets = Runs(root).open().sets
     with served(root) as url, watched(browser, url) as page:

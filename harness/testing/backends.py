@@ -17,15 +17,16 @@ from harness.later import resolve
 from harness.testing.fake import FakePlugin
 from harness.testing.material import KINDS, LABELS, examples, odd_questions, questions, reading
 from harness.testing.running import CAPABILITIES, FAILING, Helpers, registry_with
-from harness.testing.sessions import Sessions, may_run_code
+from harness.testing.sessions import WAYS, Sessions, may_run_code
 from harness.testing.tiny import tiny_task
 from harness.training import cross_entropy
 from harness.types import Answers, Epoch, Kind, ModelCard, TuneLog, Usage
 
 ALL_KINDS = pytest.mark.parametrize("kind", KINDS, ids=str)
-BOTH_WAYS = pytest.mark.parametrize("way", ["full", "lora"])
-REFUSALS = (AttributeError, NotImplementedError, HarnessError)
-"""What a verb that is not offered may raise: it is not there, or says so."""
+ALL_WAYS = pytest.mark.parametrize("way", WAYS)
+"""Of tuning; those that the backend does not offer are skipped."""
+REFUSALS = (AttributeError, ImportError, NotImplementedError, HarnessError)
+"""What a verb that is not offered may raise: it or its library is not there, or it says so."""
 
 
 class BackendKit(Sessions):
@@ -109,7 +110,7 @@ class BackendKit(Sessions):
     @ALL_KINDS
     def test_what_is_not_offered_is_refused(self, model: str, kind: Kind) -> None:
         offered, plain = self._offered(model), questions(kind)
-        recipes = {f"tune:{way}:{kind}": self.recipe(way) for way in ("full", "lora")}
+        recipes = {f"tune:{way}:{kind}": self.recipe(way) for way in WAYS}
         calls: dict[str, Any] = {
             "embed": lambda session: session.embed([plain[0].text]),
             "score": lambda session: session.score([plain[0].text]),
@@ -131,7 +132,7 @@ class BackendKit(Sessions):
     # -- training ------------------------------------------------------------------------------------------
 
     @ALL_KINDS
-    @BOTH_WAYS
+    @ALL_WAYS
     def test_tuning_learns_and_tells_how(self, model: str, kind: Kind, way: str) -> None:
         self._need(model, f"tune:{way}:{kind}")
         session, told = self.opened(model, kind), list[Epoch]()
@@ -154,14 +155,14 @@ class BackendKit(Sessions):
         assert found < least, f"after training on them, the right answers lose {found:.3f} nats, before {least:.3f}"
 
     @ALL_KINDS
-    @BOTH_WAYS
+    @ALL_WAYS
     def test_the_same_seed_gives_the_same_answers(self, model: str, kind: Kind, way: str) -> None:
         self._need(model, f"tune:{way}:{kind}")
         first, second = (self._answers(self._tuned(model, kind, way, seed=3), kind) for _ in range(2))
         self._same(first, second, "two trainings with one seed differ")
 
     @ALL_KINDS
-    @BOTH_WAYS
+    @ALL_WAYS
     def test_the_seed_decides_what_is_random(self, model: str, kind: Kind, way: str) -> None:
         """Adapters are tried with all rows in one batch: their initialisation is all that is left to differ."""
         self._need(model, f"tune:{way}:{kind}")
@@ -176,7 +177,7 @@ class BackendKit(Sessions):
             self._same(first, second, "seeded = False, but the seed changes answers")
 
     @ALL_KINDS
-    @BOTH_WAYS
+    @ALL_WAYS
     def test_saved_and_opened_again_it_answers_the_same(self, model: str, kind: Kind, way: str, tmp_path: Path) -> None:
         self._need(model, f"tune:{way}:{kind}")
         session = self._tuned(model, kind, way, seed=1)

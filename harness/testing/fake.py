@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.plugin import Backend, BackendSpec, hookimpl
+from harness.plugin import Backend, BackendSpec, PluginError, hookimpl
 from harness.types import (
     AllWeights,
     Answers,
@@ -20,6 +20,7 @@ from harness.types import (
     Epoch,
     Example,
     Kind,
+    Lora,
     ModelCard,
     Question,
     Recipe,
@@ -86,6 +87,8 @@ class FakeSession:
         recipe: Recipe,
         on_progress: Callable[[Epoch], None],
     ) -> TuneLog:
+        if isinstance(recipe.trainable, Lora) and recipe.trainable.four_bit:
+            raise PluginError("words have no weights to hold in 4 bits")
         epochs = []
         for number in range(1, recipe.epochs + 1):
             for example in train:

@@ -15,6 +15,8 @@ from harness.later import resolve
 from harness.testing.material import LABELS, examples, questions
 from harness.types import AllWeights, Answers, Kind, Lora, Question, Recipe
 
+WAYS = ("full", "lora", "qlora")
+
 
 class Sessions:
     """What a backend's tests may be told, and what they use."""
@@ -26,7 +28,7 @@ class Sessions:
     """Scores that differ by less, and by a tenth of that share of them, are the same but for rounding."""
     epochs: ClassVar[int] = 6
     learning_rates: ClassVar[dict[str, float]] = {"full": 1e-4, "lora": 2e-3}
-    """Large enough to learn 16 short questions in that many epochs."""
+    """Large enough to learn 16 short questions in that many epochs; `qlora` trains at the rate of `lora`."""
 
     @pytest.fixture
     def model(self) -> str:
@@ -36,9 +38,9 @@ class Sessions:
     def recipe(self, way: str, seed: int = 0, batch_size: int = 4) -> Recipe:
         """How it is trained here; override what does not fit."""
         return Recipe(
-            trainable=AllWeights() if way == "full" else Lora(4, 8.0),
+            trainable=AllWeights() if way == "full" else Lora(4, 8.0, four_bit=way == "qlora"),
             epochs=self.epochs,
-            lr=self.learning_rates[way],
+            lr=self.learning_rates["full" if way == "full" else "lora"],
             batch_size=batch_size,
             warmup=0.1,
             weight_decay=0.0,
@@ -69,8 +71,9 @@ class Sessions:
         offered = self._offered(model)
         if f"answer:{kind}" in offered:
             return self.opened(model, kind)
-        self._need(model, f"tune:full:{kind}")
-        return self._tuned(model, kind, "full")
+        way = next((way for way in WAYS if f"tune:{way}:{kind}" in offered), "full")
+        self._need(model, f"tune:{way}:{kind}")
+        return self._tuned(model, kind, way)
 
     def _answers(self, session: Any, kind: Kind) -> Answers:
         self._forget(session)

@@ -117,6 +117,6 @@ def in_order(parts: Sequence[Any], batches: Sequence[Batch]) -> Any:
 
 
 def mean(states: Any, sizes: Any) -> Any:
-    """Of the real tokens' states: float32 [n, longest, d] and int32 [n] to [n, d]."""
+    """Of the real tokens' states: float32 [n, longest, d] and int32 [n] to [n, d]; 0 for a text without any."""
     real = tf.cast(tf.sequence_mask(sizes, tf.shape(states)[1]), tf.float32)[..., None]
-    return tf.reduce_sum(states * real, 1) / tf.cast(sizes, tf.float32)[:, None]
+    return tf.reduce_sum(states * real, 1) / tf.cast(tf.maximum(sizes, 1), tf.float32)[:, None]

@@ -68,6 +68,7 @@ REFUSED = "test_what_is_not_offered_is_refused"
         (fake_spec("broken", offers=without("read:choice")), READS, None),
         (fake_spec("broken", offers=without("tune:lora:choice")), REFUSED, None),
         (fake_spec("broken", offers=without("score")), REFUSED, None),
+        (backend("unrounded"), REFUSED, None),
     ],
     ids=lambda value: value.load.split(":")[1] if isinstance(value, BackendSpec) else None,
 )

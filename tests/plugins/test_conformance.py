@@ -75,12 +75,6 @@ class TestTorch(OnCheckpoints):
 class TestKeras(OnCheckpoints):
     spec = backend("harness_keras")
 
-    @pytest.fixture
-    def model(self, checkpoint: Path) -> str:
-        if checkpoint.name.startswith("causal"):
-            pytest.skip("it opens no causal models")
-        return str(checkpoint)
-
 
 class OurStrategies(StrategyKit):
     """Runs in processes of their own, so with the slow tests."""

@@ -73,6 +73,7 @@ def test_a_changed_default_model_is_refused(tmp_path: Path, monkeypatch: pytest.
         ("1_Pooling/config.json", '{"pooling_mode_cls_token": true}'),
         ("config.json", None),
         ("tokenizer_config.json", None),
+        ("chat_template.jinja", "{{ messages }}"),
     ],
 )
 def test_every_file_that_is_read_is_in_the_revision(tmp_path: Path, file: str, content: str | None) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from harness.codec import decoded_rows
-from harness.plugin import Answers, Artifact, Example, PluginError, Question, Recipe, TuneLog, Usage
+from harness.plugin import AllWeights, Answers, Artifact, Example, PluginError, Question, Recipe, TuneLog, Usage
 from harness.store import read_parts
 from harness.testing import FakeBackend, FakeSession
 
@@ -54,6 +54,13 @@ class Idle(FakeSession):
 
     def tune(self, train: Any, validation: Any, recipe: Recipe, on_progress: Any) -> TuneLog:
         return FakeSession(0).tune(train, validation, recipe, on_progress)
+
+
+class Unrounded(FakeSession):
+    """Trains adapters over plain weights where 4-bit ones are asked for."""
+
+    def tune(self, train: Any, validation: Any, recipe: Recipe, on_progress: Any) -> TuneLog:
+        return super().tune(train, validation, replace(recipe, trainable=AllWeights()), on_progress)
 
 
 class Forgetful(FakeSession):
@@ -129,9 +136,11 @@ def _opened(sort: type[FakeSession]) -> Any:
     return Backend
 
 
-batched, ordered, seedless, undecided, idle, forgetful, pickling, free, caching, crowded, short, illiterate = map(
-    _opened,
-    (Batched, Ordered, Seedless, Undecided, Idle, Forgetful, Pickling, Free, Caching, Crowded, Short, Illiterate),
+batched, ordered, seedless, undecided, idle, unrounded = map(
+    _opened, (Batched, Ordered, Seedless, Undecided, Idle, Unrounded)
+)
+forgetful, pickling, free, caching, crowded, short, illiterate = map(
+    _opened, (Forgetful, Pickling, Free, Caching, Crowded, Short, Illiterate)
 )
 
 # -- strategies --------------------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ test: $(STAMP)
 	$(VENV)/bin/mypy
 	$(VENV)/bin/pytest
 	$(VENV)/bin/pytest -m "(torch or realdata or slow) and not chaos"
-	$(VENV)/bin/pytest -n 0 -m chaos
+	$(VENV)/bin/pytest -m chaos
+	$(VENV)/bin/pytest -n 0 -m browser
 	$(VENV)/bin/pytest -m keras
 
 lint: $(STAMP)

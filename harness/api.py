@@ -11,9 +11,11 @@ from harness.events import broadcaster
 from harness.execute import execute
 from harness.find import task_path
 from harness.plan import Plan, make_plan
+from harness.rates import seen_rates
 from harness.registry import Registry, load_registry
 from harness.report import build_report
-from harness.request import MARGIN, Request
+from harness.request import MARGIN, Asked, Request
+from harness.spending import gated
 from harness.store import Store
 from harness.taskfile import load_task
 from harness.types import Task
@@ -47,7 +49,9 @@ class Run:
 
 def plan(request: Request, registry: Registry) -> Plan:
     suites = [_suite(registry, text) for text in request.suites]
-    return make_plan(request, registry, load_task(task_path(registry, request.task), request.data), suites)
+    task = load_task(task_path(registry, request.task), request.data)
+    made = make_plan(request, registry, task, suites, seen_rates(request.store))
+    return gated(made, made.terms.as_of)
 
 
 def _suite(registry: Registry, text: str) -> Task:
@@ -66,7 +70,11 @@ def run_request(
     store = Store(request.store)
     try:
         run_id = execute(made, store, broadcaster(registry, *listeners), executor)
-        return Run(build_report(store, registry, run_id, margin))
+        report = build_report(store, registry, run_id, margin)
+        if report["decision"] is not None:
+            decided = {name: report["decision"][name] for name in ("choice", "outcome", "sha256")}
+            store.append("decision", run_id, run_id, decided)
+        return Run(report)
     finally:
         store.close()
 
@@ -87,6 +95,13 @@ def run(
     twins: Sequence[str] = (),
     sizes: Sequence[str] = (),
     controls: Sequence[str] = (),
+    criteria: Mapping[str, Any] | str | Path | None = None,
+    prices: str | Path | None = None,
+    gpu: str | None = None,
+    max_cost_usd: float | None = None,
+    max_gpu_hours: float | None = None,
+    allow_spend: bool = False,
+    allow_personal: bool = False,
     jobs: int = 1,
     keep: str = "none",
     fresh: bool = False,
@@ -102,6 +117,7 @@ def run(
 
     Arms that differ by less than `margin` points are called equivalent.
 
+    `criteria`: what a good choice must fulfil (`harness.criteria`), as a mapping, `NAME=VALUE,...` or a TOML file.
     Calls that share an executor (`harness.processes.LocalProcesses`) start their frameworks once.
     """
     request = Request(
@@ -126,7 +142,18 @@ def run(
         keep=keep,
         time_limit_s=time_limit_s,
         fresh=fresh,
+        max_cost_usd=max_cost_usd,
+        max_gpu_hours=max_gpu_hours,
+        allow_spend=allow_spend,
+        allow_personal=allow_personal,
+        asked=Asked(_criteria(criteria), Path(prices) if prices else None, gpu),
         store=Path(store),
         data=Path(data) if data else None,
     )
     return run_request(request, registry or load_registry(), *listeners, executor=executor, margin=margin)
+
+
+def _criteria(given: Mapping[str, Any] | str | Path | None) -> str | None:
+    if not isinstance(given, Mapping):
+        return str(given) if given else None
+    return ",".join(f"{name}={'|'.join(v) if isinstance(v, list | tuple) else v}" for name, v in given.items()) or None

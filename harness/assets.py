@@ -31,6 +31,8 @@ class Assets:
     leases: Leases
     snapshot: Snapshot
     emit: Callable[..., None]
+    over: Callable[[], str | None] = lambda: None
+    """Why nothing more may be done (see `caps`), asked while an asset is made."""
 
     def ensure(self, asset: PlannedAsset, fresh: bool, limit_s: float) -> str | None:
         """Make it unless it is there; why it could not be made, or None."""
@@ -97,6 +99,9 @@ class Assets:
             for id, message in self.jobs.messages(POLL_S):
                 if id == asset.key and "end" in message:
                     return message
+            if reached := self.over():
+                self.jobs.cancel(asset.key)
+                return {"end": Status.CANCELLED, "reason": reached}
 
 
 def log_file(store: Store, key: str) -> str:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from harness.channel import Channel, Muted
 from harness.checks import InvalidAnswers, checked
@@ -17,6 +17,10 @@ from harness.held import kept, known
 from harness.keys import folder_hash
 from harness.later import resolve
 from harness.meter import Meter
+from harness.remote.orders import Pending, StillWaiting
+from harness.remote.purse import Purse
+from harness.remote.redaction import Redactor
+from harness.remote.sessions import Replays, Tells
 from harness.search import Space, search
 from harness.training import judged
 from harness.types import Answers, Artifact, Epoch, Example, Kind, Material, ModelCard, Question, Usage
@@ -61,6 +65,10 @@ class Job:
     held: list[str] = field(default_factory=list)
     """Texts to read before and after training, by the verb `held_by`."""
     held_by: str = ""
+    spending: dict[str, Any] | None = None
+    """Of a cell that asks a service: the purse's `file`, `rates` and `most_usd`."""
+    secrets: list[str] = field(default_factory=list)
+    """Environment variables whose values are never kept."""
     plugins: dict[str, str] = field(default_factory=dict)
     """`step NAME` or `backend NAME` -> "module:function" that loads it."""
 
@@ -98,6 +106,9 @@ class CellContext:
     def recall(self, name: str) -> Any:
         return self.recalled.get(name)
 
+    def wait(self, pending: Pending) -> NoReturn:
+        raise StillWaiting(pending)
+
 
 class Cell:
     def __init__(self, job: Job, channel: Channel, meter: Meter) -> None:
@@ -105,6 +116,7 @@ class Cell:
         self.root = Path(job.store)
         self.seed = job.seed if job.seed is not None else 0
         self.session: Session | None = None
+        self.purse: Purse | None = None
 
     def run(self) -> None:
         material = self._material()
@@ -124,6 +136,8 @@ class Cell:
         self._latency(answer)
         for name in self.job.ask:
             self._ask(name, answer)
+        if isinstance(self.session, Tells):
+            self.channel.tell(log=dict(self.session.told()))
         if self.session is not None:
             self.session.close()
 
@@ -177,13 +191,23 @@ class Cell:
             return None
         backend: Backend = resolve(self.job.plugins[f"backend {self.job.backend}"])()
         artifact = Path(self.job.artifact) / MODEL_FOLDER if self.job.artifact and self.job.weights else None
+        self.purse = self.opened_purse()
+        more: dict[str, Any] = {} if self.purse is None else {"purse": self.purse}
         return backend.open(
             ModelCard(**self.job.model),
             kind=Kind(self.job.kind),
             labels=self.job.labels,
             seed=self.seed,
             artifact=artifact,
+            **more,
         )
+
+    def opened_purse(self) -> Purse | None:
+        """One for the whole cell: its file has one writer."""
+        found = self.job.spending
+        if found is None or self.purse is not None:
+            return self.purse
+        return Purse(Path(found["file"]), found["rates"], found["most_usd"], Redactor(self.job.secrets))
 
     def _adapt(self, material: Material) -> Answerer:
         answer: Answerer = _cannot_answer if self.session is None else self.session.answer
@@ -247,12 +271,16 @@ class Cell:
         questions = [row.question for row in first[: LATENCY_WARM_UP + LATENCY_QUESTIONS]]
         seconds = []
         self._forget()
+        self._replayed()
         with self._phase("latency"):
             for question in questions:
                 began = time.perf_counter()
                 answer([question])
-                seconds.append(time.perf_counter() - began)
+                seconds.append(time.perf_counter() - began + self._replayed())
         self.channel.tell(log={"latency_s": seconds[LATENCY_WARM_UP:] or seconds})
+
+    def _replayed(self) -> float:
+        return self.session.replayed_s() if isinstance(self.session, Replays) else 0.0
 
 
 class Trials:
@@ -264,7 +292,8 @@ class Trials:
     def __call__(self, number: int, settings: Mapping[str, Any]) -> tuple[float, float]:
         cell = self.cell
         job = replace(cell.job, settings={**cell.job.settings, **settings}, keep=None, held=[])
-        tried = Cell(job, Muted(cell.channel.end), cell.meter)
+        tried = Cell(job, Muted(cell.channel.end, cell.channel.redact), cell.meter)
+        tried.purse = cell.purse = cell.opened_purse()
         cell.channel.tell(phase=f"trial {number} of {job.trials}")
         with cell.meter.phase("trials", tried.counts):
             try:

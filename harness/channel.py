@@ -1,7 +1,8 @@
 """The worker's side of the pipe to the parent: JSON messages, one a line.
 
 ``{"phase": name}``, ``{"epoch": {...}}``, ``{"log": {name: value}}``, ``{"answers": set, "parts": [sha256, ...],
-"n": rows}``, ``{"artifact": {...}}`` and one last ``{"end": status, "reason": ..., "usage": ...}``.
+"n": rows}``, ``{"artifact": {...}}`` and one last ``{"end": status, "reason": ..., "usage": ...}``; that of a cell that
+waits for a service has `poll_after_s`, the seconds after which it shall be run again.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ import json
 import socket
 from typing import Any
 
+from harness.remote.redaction import Redactor
+
 
 class Channel:
     """The worker's side of the pipe to the parent."""
 
-    def __init__(self, end: socket.socket) -> None:
-        self.end = end
+    def __init__(self, end: socket.socket, redact: Redactor | None = None) -> None:
+        self.end, self.redact = end, redact or Redactor()
 
     def tell(self, **message: Any) -> None:
-        self.end.sendall(json.dumps(message, allow_nan=False).encode() + b"\n")
+        self.end.sendall(self.redact(json.dumps(message, allow_nan=False)).encode() + b"\n")
 
 
 class Muted(Channel):

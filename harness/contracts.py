@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, runtime_checkable
 
+from harness.remote.orders import Pending
+from harness.remote.service import Service
 from harness.types import (
     Answers,
     Artifact,
@@ -72,7 +74,10 @@ class Session(Protocol):
         recipe: Recipe,
         on_progress: Callable[[Epoch], None],
     ) -> TuneLog:
-        """Train in place by cross-entropy over each example's own choices; keep the best validation epoch."""
+        """Train in place by cross-entropy over each example's own choices; keep the best validation epoch.
+
+        What is offered as `tune:hosted:KIND` is `remote.sessions.TrainsElsewhere` instead.
+        """
         ...
 
     def save(self, folder: Path) -> Artifact:
@@ -112,7 +117,8 @@ class BackendSpec:
     offers: Callable[[ModelCard], frozenset[Capability]]
     load: str
     """`module:function` that returns the `Backend`; named rather than passed, so that a worker can find it."""
-    default_model: str
+    default_model: str | None
+    """None: whoever wants it names a model."""
     requires: tuple[str, ...] = ()
     """Importable modules it needs; checked without importing them."""
     extra: str = ""
@@ -123,6 +129,9 @@ class BackendSpec:
     """Device kind the cells will use, found without importing the framework where possible."""
     why_not: Callable[[ModelCard, Capability], str] = lambda card, capability: ""
     """Why a capability is not offered for a model and what would change that, as a skipped cell shall say it."""
+    service: Service | None = None
+    """Whom it asks where the model does not run here: then `open` takes the cell's `purse` too (`remote.purse`), and
+    it takes part only in runs that name it."""
 
 
 Answerer = Callable[[Sequence[Question]], Answers]
@@ -149,6 +158,10 @@ class Context(Protocol):
 
         A step that finds its choice here must not choose again.
         """
+        ...
+
+    def wait(self, pending: Pending) -> NoReturn:
+        """Leave the cell waiting, without a process; it is run again from its start after a while."""
         ...
 
     @property
@@ -208,6 +221,17 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
+class Reads:
+    passages: int
+    """With each question, at most."""
+    tried: tuple[int, ...] = ()
+    """With each validation question, once for every number of passages that is tried."""
+
+
+NOTHING_READ = Reads(0)
+
+
+@dataclass(frozen=True, slots=True)
 class StrategySpec:
     name: str
     summary: str
@@ -226,6 +250,8 @@ class StrategySpec:
     default: bool = True
     """Whether a run that names no strategies includes it."""
     assets: tuple[AssetSpec, ...] = ()
+    reads: Callable[[Settings], Reads] = lambda settings: NOTHING_READ
+    """From its own settings: what it makes the model read beside the question, for an estimate of what that costs."""
     preload: tuple[str, ...] = ()
     """Modules that a zygote imports once for all cells that may use this strategy."""
 
@@ -306,17 +332,11 @@ class ReporterSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
-    provider: str
-    region: str
-    item: str
-    unit: str
-    usd: float
-    valid_from: str
-    source: str
+class PriceList:
+    """A file of dated, sourced prices and of what accelerators can do (see `harness.prices.files`)."""
 
-
-PriceList = list[Price]
+    name: str
+    path: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +344,7 @@ class Event:
     """One thing that happened in a run; the same stream feeds the command line, notebooks and trackers."""
 
     name: str
-    """`run.planned|ended`, `asset.started|done`, `cell.started|phase|epoch|ended`."""
+    """`run.planned|leaves|ended`, `asset.started|done`, `cell.started|phase|epoch|waiting|ended`."""
     run: str
     cell: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.contracts import StrategySpec
+from harness.prompts import MAX_TOKENS, PROMPT_TOKENS
 from harness.types import ModelCard, QuestionSet, Task, Usage
 
 CHARS_PER_TOKEN = 4.2
 CPU_FLOPS_PER_S = 8e10
-"""Two CPU cores without bf16 trained and answered with MiniLM at 60 to 105 GFLOP/s; other machines differ."""
+"""Where nothing ran here before: two CPU cores without bf16 trained and answered with MiniLM at 60 to 105 GFLOP/s."""
 START_S = 3.0
 FLOAT_BYTES = 4
+OVERHEAD_TOKENS = 40
+"""Of a prompt beside the question's own text: marks of the choices, and how to answer."""
+ANSWER_TOKENS = 12
+ANSWER_S = 0.1
+"""Of a service that is asked several questions at once."""
+HOSTED_EPOCHS = 4
+"""Where a service chooses: three is usual, and it may be more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +33,33 @@ class Sizes:
     """One epoch."""
     validated: int
     """Once."""
+    questions: tuple[int, int, int]
+    """How many are asked, trained on and validated on."""
+    labels: int
+    """Tokens of the choices, where all questions have the same."""
+    passage: int
+    """Of a document or a training question, whichever is longer on average."""
 
 
 def sizes(task: Task, sets: Mapping[str, QuestionSet]) -> Sizes:
-    known = [0 if found is None else _tokens(found) for found in (task.train, task.validation)]
-    return Sizes(sum(map(_tokens, sets.values())), *known)
+    trained, validated = ([] if found is None else [found] for found in (task.train, task.validation))
+    every: tuple[Collection[QuestionSet], ...] = (sets.values(), trained, validated)
+    tokens = [sum(map(_tokens, found)) for found in every]
+    counts = [sum(map(len, found)) for found in every]
+    documents = sum(len(document.text) for document in task.documents) / CHARS_PER_TOKEN
+    passages = [documents / max(1, len(task.documents)), tokens[1] / max(1, counts[1])]
+    labels = int(sum(map(len, task.test.rows[0].question.choices)) / CHARS_PER_TOKEN)
+    questions = counts[0], counts[1], counts[2]
+    return Sizes(tokens[0], tokens[1], tokens[2], questions, labels, int(max(passages)) + 1)
 
 
 def estimate(
-    task: Sizes, steps: Sequence[StrategySpec], settings: Mapping[str, Any], card: ModelCard | None, trials: int = 0
+    task: Sizes,
+    steps: Sequence[StrategySpec],
+    settings: Mapping[str, Any],
+    card: ModelCard | None,
+    flops_per_s: float,
+    trials: int = 0,
 ) -> Usage:
     """Seconds, tokens, FLOPs and memory: 2 FLOPs per weight and token forward, 6 for forward and backward.
 
@@ -41,6 +67,8 @@ def estimate(
     """
     if card is None:
         return Usage(wall_s=START_S)
+    if card.parameters is None or card.embedding_parameters is None:
+        return _of_service(task, steps, settings, card, trials)
     weights = card.parameters - card.embedding_parameters
     tokens = task.asked + trials * task.validated
     flops = 2.0 * weights * tokens
@@ -51,7 +79,39 @@ def estimate(
             tokens += trained
             flops += 6.0 * weights * trained
             memory += 3 * card.parameters * FLOAT_BYTES
-    return Usage(wall_s=START_S + flops / CPU_FLOPS_PER_S, tokens=tokens, flops=flops, peak_ram_bytes=memory)
+    return Usage(wall_s=START_S + flops / flops_per_s, tokens=tokens, flops=flops, peak_ram_bytes=memory)
+
+
+def _of_service(
+    task: Sizes, steps: Sequence[StrategySpec], settings: Mapping[str, Any], card: ModelCard, trials: int
+) -> Usage:
+    """Tokens by how they are priced, rather too many than too few: passages as long as prompts let them be."""
+    own: dict[str, dict[str, Any]] = {step.name: {} for step in steps}
+    for key, value in settings.items():
+        step_name, _, name = key.partition(".")
+        own[step_name][name] = value
+    reads = [step.reads(own[step.name]) for step in steps]
+    asked, trained, validated = task.questions
+
+    def reading(passages: int) -> int:
+        return min(passages * task.passage, PROMPT_TOKENS * MAX_TOKENS)
+
+    each = OVERHEAD_TOKENS + task.labels + sum(reading(found.passages) for found in reads)
+    tokens, answers = task.asked + asked * each, asked
+    for passages in [tried for found in reads for tried in found.tried] + [0] * trials:
+        tokens += task.validated + validated * (OVERHEAD_TOKENS + task.labels + reading(passages))
+        answers += validated
+    if card.family == "embedding":
+        billed = {"embedding tokens": tokens + task.trained}
+    else:
+        billed = {"input tokens": tokens, "output tokens": answers * ANSWER_TOKENS}
+    for step in steps:
+        if step.role == "weights":
+            epochs = own[step.name].get("epochs")
+            times = int(epochs) if isinstance(epochs, int) else HOSTED_EPOCHS
+            one = task.trained + trained * (OVERHEAD_TOKENS + task.labels + ANSWER_TOKENS)
+            billed["training tokens"] = billed.get("training tokens", 0) + times * one
+    return Usage(wall_s=START_S + answers * ANSWER_S, tokens=sum(billed.values()), billed=billed)
 
 
 def _tokens(found: QuestionSet) -> int:

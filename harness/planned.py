@@ -41,6 +41,23 @@ class PlannedAsset:
 
 
 @dataclass(frozen=True, slots=True)
+class Served:
+    """By whom a cell is answered that does not run here, and at what price (see `spending`)."""
+
+    endpoint: str
+    emulated: bool
+    item: str
+    """What prices have its answers under."""
+    rates: Mapping[str, float]
+    """US dollars for a million of each sort of token that it is expected to need."""
+    prices: tuple[str, ...]
+    """The same in words, with dates and sources."""
+    notices: tuple[str, ...]
+    usd: float | None
+    """What the cell is estimated to be charged; None where a price is not known."""
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedCell:
     cell: Cell
     steps: tuple[StrategySpec, ...]
@@ -53,10 +70,20 @@ class PlannedCell:
     """The capability by which a held text set is read before and after training; None where it is not."""
     training: str = ""
     """The id of what it is trained on instead of the task's own training questions (see `trainings`)."""
+    served: Served | None = None
+
+    @property
+    def tunes(self) -> bool:
+        return any(step.role == "weights" for step in self.steps)
 
     @property
     def name(self) -> str:
         return f"{self.cell.arm.name} on {self.training}" if self.training else self.cell.arm.name
+
+    @property
+    def device(self) -> str:
+        """The kind of device that it runs on."""
+        return self.backend.device() if self.backend else "cpu"
 
     @property
     def trains(self) -> bool:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from string import ascii_uppercase
 
 from harness.types import Question
 
 MAX_TOKENS = 256
 """Texts are cut to so many tokens, wherever a recipe does not say otherwise."""
+
+PROMPT_TOKENS = 4
+"""A prompt lists choices and passages: it may be so many times as long as a plain text."""
+CHARS_PER_TOKEN = 4
+"""Where nobody knows a model's tokens; rather too few characters than too many."""
 
 SCALE = 20.0
 """Inverse temperature of cosine similarities before softmax (Reimers & Gurevych 2019, arXiv:1908.10084)."""
@@ -61,6 +67,30 @@ def instruction(question: Question) -> str:
     lines += [f"Question: {question.text}", "Choices:"]
     lines += [f"- {choice}" for choice in question.choices]
     return "\n".join(lines)
+
+
+def marks(count: int) -> tuple[str, ...]:
+    """What choices are called where a model writes its answer: letters, or numbers where there are too many."""
+    return tuple(ascii_uppercase[:count]) if count <= len(ascii_uppercase) else tuple(map(str, range(1, count + 1)))
+
+
+def marked(question: Question) -> str:
+    """What a chat model of a service is asked: as `instruction`, with a mark before each choice.
+
+    Passages have the room that `PROMPT_TOKENS` leaves; the best one stands last, and the first lose their beginning.
+    """
+    asked = [f"Question: {question.text}", "Choices:"]
+    asked += [f"{mark}) {choice}" for mark, choice in zip(marks(len(question.choices)), question.choices, strict=True)]
+    text = "\n".join(asked)
+    room = max(0, PROMPT_TOKENS * MAX_TOKENS * CHARS_PER_TOKEN - len(text))
+    passages = "\n".join(f"Passage: {read}" for read in reversed(passages_read(question)))
+    return f"{passages[-room:]}\n{text}" if passages and room else text
+
+
+def readable(question: Question) -> Question:
+    """The question with the passages of which `marked` leaves anything."""
+    room = PROMPT_TOKENS * MAX_TOKENS - sum(map(len, question.choices)) // CHARS_PER_TOKEN
+    return within(question, room, lambda text: len(text) // CHARS_PER_TOKEN)
 
 
 ANSWER_PREFIX = "\nAnswer:"

@@ -20,7 +20,7 @@ from harness.contracts import (
     API_VERSION,
     BackendSpec,
     MeasureSpec,
-    Price,
+    PriceList,
     ReporterSpec,
     StrategySpec,
     TaskSpec,
@@ -72,14 +72,11 @@ class Registry:
         self.strategies = self._collect("strategy", "harness_strategies", StrategySpec)
         self.measures = self._collect("measure", "harness_measures", MeasureSpec)
         self.reporters = self._collect("format", "harness_reporters", ReporterSpec)
-        self._prices = [price for _, lists in self._offered("harness_prices", list) for price in lists]
+        self.prices = self._collect("price list", "harness_prices", PriceList)
 
     @property
     def plugins(self) -> list[PluginInfo]:
         return sorted(self._plugins, key=lambda plugin: plugin.name)
-
-    def prices(self) -> list[Price]:
-        return list(self._prices)
 
     def source_of(self, name: str) -> str:
         """Hash of a plugin's package, so that changed code never reuses an old result."""

@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import chain
+from datetime import date
 from typing import Any
 
+from harness.budget import Spent, budget
 from harness.codec import column
 from harness.compare import compared
 from harness.compare.tuning import trials, warnings
 from harness.contracts import MeasureSpec
 from harness.errors import HarnessError
 from harness.evidence import CellEvidence, Evidence, TaskEvidence, read_cell
+from harness.judgement import judged
 from harness.learning import by_size, epochs, permuted
+from harness.noted import emulated, service_notes
 from harness.registry import Registry
-from harness.request import MARGIN, PERMUTED
+from harness.request import MARGIN, PERMUTED, Asked
+from harness.sound import as_document, sound
 from harness.store import Store
 from harness.stored import StoredRun, stored_run
+from harness.terms import AFTER, Terms, changed, make_terms
 from harness.types import Arm, Measurement, ModelCard, Status, not_measured
 
 SCHEMA = "harness.report/1"
 
 
-def build_report(store: Store, registry: Registry, run: str | None = None, margin: float = MARGIN) -> dict[str, Any]:
+def build_report(
+    store: Store,
+    registry: Registry,
+    run: str | None = None,
+    margin: float = MARGIN,
+    asked: Asked | None = None,
+    today: date | None = None,
+) -> dict[str, Any]:
     """The document every reporter renders; raises `UsageError` for a run that does not exist.
 
-    Arms that differ by less than `margin` points are called equivalent.
+    Arms that differ by less than `margin` points are called equivalent. Where other criteria or prices are `asked` for
+    than the run was made with, the decision says so.
     """
     stored = stored_run(store, run)
     body, task = stored.body, TaskEvidence(store, stored.task)
-    builder = _Builder(store, registry, stored, task)
+    terms = _terms(body, registry, asked, today or date.today())
+    builder = _Builder(store, registry, stored, task, terms)
     cells = [builder.cell(planned) for planned in body["cells"]]
     table = builder.table()
     found = compared(builder.arms, margin)
@@ -47,14 +60,27 @@ def build_report(store: Store, registry: Registry, run: str | None = None, margi
             "findings": body.get("findings", []),  # runs of before have none
             "sets": {name: len(task[name]) for name in ("test", *task.extra_tests, *task.suites)},
             "unasked": body.get("unasked", {}),
+            "command": body.get("command"),
+            "leaving": body.get("leaving", []),
         },
         "cells": cells,
         "table": table,
         "comparisons": found.comparisons,
         "selection": found.selection,
         "doubts": warnings(builder.arms),
-        "decision": None,
+        **judged(
+            builder.arms, table, found, margin, terms, store.latest("decision", stored.id), body.get("findings", [])
+        ),
+        "budget": budget(builder.spent(), terms.tariff, body["environment"]),
     }
+
+
+def _terms(body: Mapping[str, Any], registry: Registry, asked: Asked | None, today: date) -> Terms:
+    if "terms" not in body:  # a run of before
+        made = make_terms(asked or Asked(), registry, {}, today)
+        return replace(made, declared=AFTER)
+    terms = Terms.from_json(body["terms"])
+    return changed(terms, asked, registry, today) if asked and asked.anything else terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +94,13 @@ class _End:
 
 
 class _Builder:
-    def __init__(self, store: Store, registry: Registry, stored: StoredRun, task: TaskEvidence) -> None:
+    def __init__(self, store: Store, registry: Registry, stored: StoredRun, task: TaskEvidence, terms: Terms) -> None:
         self.store, self.registry, self.stored, self.task = store, registry, stored, task
         self.body = stored.body
-        self.prices = tuple(registry.prices())
+        self.tariff, self.gpu = terms.tariff, next(iter(self.body["environment"].get("gpus", ())), None)
         self.evidence: dict[str, CellEvidence] = {}
+        self._measured: dict[tuple[str, ...], dict[str, Any]] = {}
+        self._bases: dict[tuple[str, str | None], Evidence | None] = {}
         self.arms: list[Evidence] = []
         """What `table` found to compare: arms that could be chosen, which controls could not."""
         self.ends = {planned["key"]: self._read(planned) for planned in self.body["cells"]}
@@ -96,8 +124,7 @@ class _Builder:
         key = planned["key"]
         end, measurements = self.ends[key], {}
         if key in self.evidence:
-            alone = self._evidence(planned, [self.evidence[key]])
-            measurements = self._measure(alone, self._measures("test"))
+            measurements = self._of_test(self._evidence(planned, [self.evidence[key]]))
         return {
             "key": key,
             "arm": Arm(**planned["arm"]).name,
@@ -124,6 +151,16 @@ class _Builder:
         for row, planned in zip(rows, shown, strict=True):  # which needs the other arms
             row.update(self._learnt(planned))
         return rows
+
+    def spent(self) -> list[Spent]:
+        """Of the cells that this run ran to their end."""
+        return [
+            Spent(
+                planned["estimate"], end.usage["total"], planned["device"], (planned.get("served") or {}).get("rates")
+            )
+            for planned in self.body["cells"]
+            if (end := self.ends[planned["key"]]).status == Status.DONE and not end.reused and planned["estimate"]
+        ]
 
     def _done(self, cells: Sequence[Mapping[str, Any]]) -> list[CellEvidence]:
         return [self.evidence[planned["key"]] for planned in cells if planned["key"] in self.evidence]
@@ -176,6 +213,7 @@ class _Builder:
             notes.append(f"{len(done)} of {len(cells)} seeds")
         if planned["control"]:
             notes.append("control: is told which documents hold the answers")
+        notes += service_notes(evidence)
         if any(cell.contended for cell in done):
             notes.append("timed beside other cells")
         tests = {name: self._measure(evidence.focus(name), self._measures("sets")) for name in self.task.extra_tests}
@@ -189,7 +227,7 @@ class _Builder:
             "notes": notes,
             "trials": trials(evidence),
             "ties": [],
-            "measurements": self._measure(evidence, self._measures("test")),
+            "measurements": self._of_test(evidence),
             "tests": tests,
             "groups": self._groups(evidence),
             "suites": {
@@ -211,10 +249,7 @@ class _Builder:
 
     def _evidence(self, planned: Mapping[str, Any], cells: Sequence[CellEvidence]) -> Evidence:
         own = Arm(**planned["arm"])
-        bases = [
-            each for each in self.body["cells"] if own.based_on(Arm(**each["arm"])) and each["key"] in self.evidence
-        ]
-        base = self._evidence(bases[0], [self.evidence[each["key"]] for each in bases]) if bases else None
+        base = self._base(own) if own.strategy != "base" else None
         model = ModelCard(**planned["model"]) if planned["model"] else None
         return Evidence(
             own,
@@ -223,46 +258,42 @@ class _Builder:
             model,
             planned["device"],
             planned["trained"],
-            prices=self.prices,
+            gpu=self.gpu,
+            served=planned.get("served"),
+            tariff=self.tariff,
             base=base,
         )
+
+    def _of_test(self, evidence: Evidence) -> dict[str, Any]:
+        """Measured once where a cell is the whole of its arm."""
+        cells = tuple(cell.key for cell in evidence.cells)
+        if cells not in self._measured:
+            self._measured[cells] = self._measure(evidence, self._measures("test"))
+        return self._measured[cells]
+
+    def _base(self, arm: Arm) -> Evidence | None:
+        """The same model on the same backend, unadapted."""
+        where = arm.backend, arm.model
+        if where not in self._bases:
+            cells = [each for each in self.body["cells"] if arm.based_on(Arm(**each["arm"]))]
+            done = [each for each in cells if each["key"] in self.evidence]
+            found = self._evidence(done[0], [self.evidence[each["key"]] for each in done]) if done else None
+            self._bases[where] = found
+        return self._bases[where]
 
     def _measures(self, scope: str) -> list[MeasureSpec]:
         return [spec for spec in self.registry.measures if scope in spec.scopes]
 
     def _measure(self, evidence: Evidence, specs: Sequence[MeasureSpec]) -> dict[str, Any]:
-        return {spec.name: _document(self._one(evidence, spec)) for spec in specs}
+        return {spec.name: as_document(self._one(evidence, spec)) for spec in specs}
 
     def _one(self, evidence: Evidence, spec: MeasureSpec) -> Measurement:
         if not evidence.answered:
             return not_measured("not asked")
         try:
-            return sound(spec.compute(evidence))
+            return emulated(evidence, sound(spec.compute(evidence)))
         except HarnessError:
             raise
         except Exception as error:
             # One broken measure must not take the report with it; the fault is shown in its place.
             return not_measured(f"measure failed: {type(error).__name__}: {error}")
-
-
-def _document(found: Measurement) -> dict[str, Any]:
-    points = None if found.points is None else [list(point) for point in found.points]
-    return {**asdict(found), "points": points}
-
-
-def sound(found: Any) -> Measurement:
-    """A measurement of plain numbers; one that is not finite was not measured, and says so."""
-    if not isinstance(found, Measurement):
-        raise TypeError(f"it returned {type(found).__name__}, not a Measurement")
-    value, low, high, spread, p = map(_finite, (found.value, found.low, found.high, found.spread, found.p))
-    if value is None:
-        return not_measured(found.reason or "the result is no number", found.unit, found.better)
-    n = None if found.n is None else int(found.n)
-    points = None if found.points is None else tuple(tuple(map(float, point)) for point in found.points)
-    if points is not None and not all(map(math.isfinite, chain.from_iterable(points))):
-        points = None
-    return replace(found, value=value, low=low, high=high, spread=spread, n=n, p=p, points=points)
-
-
-def _finite(number: Any) -> float | None:
-    return None if number is None or not math.isfinite(number) else float(number)

@@ -23,6 +23,21 @@ NAME_ORDER = ("answerer", "weights", "context")
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What a user says of terms: for a run, or for a report of one that was made on others."""
+
+    criteria: str | None = None
+    """`NAME=VALUE,...` or a TOML file."""
+    prices: Path | None = None
+    gpu: str | None = None
+    """`[PROVIDER/]NAME`."""
+
+    @property
+    def anything(self) -> bool:
+        return any((self.criteria, self.prices, self.gpu))
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One run as asked; names are checked in `plan`."""
 
@@ -53,6 +68,15 @@ class Request:
     jobs: int = 1
     keep: str = "none"
     time_limit_s: float = 3600.0
+    max_cost_usd: float | None = None
+    """The most that the cells may cost at the prices of the devices they run on."""
+    max_gpu_hours: float | None = None
+    allow_spend: bool = False
+    """Whether services may be asked, which charge for it and are sent the task's texts."""
+    allow_personal: bool = False
+    """Whether they may be sent texts that seem to hold personal data."""
+    asked: Asked = field(default_factory=Asked)
+    """On what terms the run is judged."""
     fresh: bool = False
     store: Path = Path(".harness")
     data: Path | None = None
@@ -75,6 +99,9 @@ class Request:
             raise UsageError(f"--jobs {self.jobs} must be at least 1")
         if not 0 < self.time_limit_s < math.inf:
             raise UsageError(f"--time-limit {self.time_limit_s} must be a number of seconds above 0")
+        for flag, most in (("--max-cost", self.max_cost_usd), ("--max-gpu-hours", self.max_gpu_hours)):
+            if most is not None and not 0 <= most < math.inf:
+                raise UsageError(f"{flag} {most} must be a number from 0")
         if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
             raise UsageError("--seeds must be different whole numbers from 0, such as 0,1,2")
 
@@ -224,12 +251,13 @@ def searched(steps: Iterable[StrategySpec], given: Mapping[str, Any]) -> dict[st
 
 def models_for(registry: Registry, backend: str, given: Sequence[str]) -> list[str]:
     """The model ids one backend shall run: those given for it or for all, else its default."""
+    spec = registry.backends.get(backend)
     ids = []
     for text in given:
         prefix, separator, rest = text.partition(":")
         if separator and prefix in registry.backends.specs:
             if prefix == backend:
                 ids.append(rest)
-        else:
+        elif spec.service is None:  # a name without a backend is a model that runs here, and is never sent elsewhere
             ids.append(text)
-    return list(dict.fromkeys(ids)) or [registry.backends.get(backend).default_model]
+    return list(dict.fromkeys(ids)) or ([spec.default_model] if spec.default_model is not None else [])

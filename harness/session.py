@@ -108,7 +108,7 @@ class LocalSession(ABC):
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         if not texts:
-            return np.empty((0, self.card.hidden), np.float32)
+            return np.empty((0, self.card.hidden or 0), np.float32)
         with self.inference():
             return self.numpy(self.scorer.embeddings(texts, self.counter))
 

@@ -131,6 +131,8 @@ class Task:
     """The answer that says that a question has none: a label, or the text of a choice."""
     positive: str | None = None
     """The label that is a favourable outcome for the person asked about."""
+    criteria: Mapping[str, Any] = field(default_factory=dict)
+    """What a good choice must fulfil (see `criteria.Criteria`); no part of the fingerprint."""
 
     @property
     def question_sets(self) -> Mapping[str, QuestionSet]:
@@ -204,8 +206,8 @@ class Epoch:
 class TuneLog:
     epochs: tuple[Epoch, ...]
     best_epoch: int
-    trainable_parameters: int
-    steps: int
+    trainable_parameters: int | None
+    steps: int | None
 
 
 NOT_PROBABILITIES = "not_probabilities"
@@ -240,6 +242,10 @@ class Usage:
     peak_device_bytes: int | None = None
     tokens: int | None = None
     flops: float | None = None
+    energy_j: float | None = None
+    """Of the whole processor and GPU meanwhile, other processes' included."""
+    billed: Mapping[str, int] | None = None
+    """`input tokens`, `output tokens`, ...: what a service told that it charges for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,14 +263,14 @@ class ModelCard:
 
     id: str
     family: str
-    """`sentence-encoder`, `encoder` or `causal`."""
+    """`sentence-encoder`, `encoder`, `causal`, or of a service `chat` or `embedding`, whose sizes nobody tells."""
     revision: str
     """Hash of the weights and configuration."""
     location: str
-    parameters: int
-    hidden: int
-    layers: int
-    embedding_parameters: int
+    parameters: int | None
+    hidden: int | None
+    layers: int | None
+    embedding_parameters: int | None
     licence: str = "unknown"
     positions: int | None = None
     """The most tokens it reads at once; None where its configuration sets no limit."""

@@ -18,6 +18,8 @@ from harness.contracts import AssetInput
 from harness.errors import HarnessError
 from harness.later import resolve
 from harness.meter import Meter, total
+from harness.remote.orders import StillWaiting
+from harness.remote.redaction import Redactor, end_output, redact_output
 from harness.types import Status
 
 TOLD_CHARS = 400
@@ -25,8 +27,10 @@ TOLD_CHARS = 400
 
 def run(job: Mapping[str, Any], end: socket.socket) -> int:
     """Run one job to its typed end; returns the exit status."""
-    channel = Channel(end)
+    redact = Redactor(job.get("secrets", ()))
+    channel = Channel(end, redact)
     _log_to(Path(job["log"]))
+    redact_output(redact)
     meter = Meter()
     try:
         if "asset" in job:
@@ -34,6 +38,10 @@ def run(job: Mapping[str, Any], end: socket.socket) -> int:
         else:
             Cell(Job(**{k: v for k, v in job.items() if k not in ("id", "log")}), channel, meter).run()
         _end(channel, Status.DONE, None, meter)
+        return 0
+    except StillWaiting as waiting:
+        pending = waiting.pending
+        channel.tell(end=Status.WAITING, reason=pending.handle, usage={}, poll_after_s=pending.poll_after_s)
         return 0
     except InvalidAnswers as error:
         _end(channel, Status.INVALID, str(error), meter)
@@ -44,6 +52,8 @@ def run(job: Mapping[str, Any], end: socket.socket) -> int:
         oom = type(error).__name__ == "OutOfMemoryError"
         text = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
         _end(channel, Status.OOM if oom else Status.FAILED, text, meter)
+    finally:
+        end_output()
     return 1
 
 

@@ -18,26 +18,51 @@ from tests.conftest import REPOSITORY
 CORE = REPOSITORY / "harness"
 PLUGINS = sorted(path for path in (REPOSITORY / "plugins").iterdir() if (path / "__init__.py").exists())
 SHELVES = [*PLUGINS, REPOSITORY / "tasks" / "harness_tasks", REPOSITORY / "reports" / "harness_reports"]
-HEAVY = ("torch", "tensorflow", "keras", "transformers", "datasets", "pandas", "peft", "faiss", "sentence_transformers")
+HEAVY = (
+    "torch",
+    "tensorflow",
+    "keras",
+    "transformers",
+    "datasets",
+    "pandas",
+    "peft",
+    "faiss",
+    "sentence_transformers",
+    "vl_convert",
+)
 FRAMEWORKS = (*HEAVY, "sklearn")
 LAYERS = (
     ("cli",),
     ("api", "view"),
     ("execute",),
-    ("assets", "keep", "quality"),
-    ("snapshot", "report"),
-    ("learning",),
-    ("compare",),
-    ("plan",),
+    ("assets", "keep", "quality", "caps", "spending", "purses", "record"),
+    ("snapshot", "report", "rates", "noted"),
+    ("learning", "judgement", "budget"),
+    ("compare", "decide"),
+    ("plan", "command", "terms"),
     ("request", "planned", "trainings", "estimate", "worker", "zygote", "processes", "leases"),
     ("cell", "search", "held"),
     (
         *("registry", "sampling", "suites", "twins", "find", "taskfile", "events", "scaffold"),
-        *("store", "stored", "evidence", "stats", "meter", "checks"),
+        *("store", "stored", "evidence", "stats", "meter", "energy", "checks", "sound"),
+        *("prices", "ownership", "criteria"),
     ),
     ("codec", "channel"),
     ("hookspecs", "plugin"),
-    ("contracts", "items", "later", "kinds", "models", "prompts", "training", "session", "keys", "safetext", "flops"),
+    (
+        "contracts",
+        "items",
+        "later",
+        "kinds",
+        "models",
+        "prompts",
+        "training",
+        "session",
+        "keys",
+        "safetext",
+        "flops",
+        "remote",
+    ),
     ("types", "errors"),
 )
 """Top to bottom: a module imports from its own line or below. `testing` and the package root stand above."""

@@ -89,7 +89,7 @@ def _finished(store: Path) -> set[int]:
 
 
 def _figures(text: str) -> dict[str, Any]:
-    timed = ("train_s", "predict_s", "latency_p50_ms", "latency_p95_ms", "peak_ram_bytes")
+    timed = ("train_s", "predict_s", "latency_p50_ms", "latency_p95_ms", "peak_ram_bytes", "train_usd", "usd_per_1k")
     return {
         arm["arm"]: {name: found for name, found in arm["measurements"].items() if name not in timed}
         for arm in json.loads(text)["table"]
@@ -124,7 +124,9 @@ def test_an_interrupted_run_leaves_nobody_and_goes_on(
         # A shell that starts the tests in the background has its children ignore SIGINT.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    time.sleep(1.5)
+    assert process.stderr is not None
+    assert "to run" in process.stderr.readline()
+    time.sleep(0.5)
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(number)
     _, err = process.communicate(timeout=20)

@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from harness.cli.inventory import json_option, show
-from harness.cli.run import existing, margin_option, store_option
+from harness.cli.options import margin_option, store_option
+from harness.cli.stored import existing
 from harness.safetext import one_line
 
 SHORT_HASH = 12

@@ -45,7 +45,12 @@ def _backend(registry: Registry, name: str) -> dict[str, Any]:
     spec = registry.backends.get(name)
     missing = [module for module in spec.requires if importlib.util.find_spec(module) is None]
     how = f"needs {', '.join(missing)}: pip install 'adapt-harness[{spec.extra}]'" if missing else "ready"
-    return {"name": name, "summary": spec.summary, "default_model": spec.default_model, "state": how}
+    return {
+        "name": name,
+        "summary": spec.summary,
+        "default_model": spec.default_model or "none: name one",
+        "state": how,
+    }
 
 
 @click.command()

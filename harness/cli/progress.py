@@ -40,6 +40,12 @@ class Progress:
         if event.name == "run.planned":
             self.total = data["todo"]
             self._say(f"{data['cells']} cells, {data['todo']} to run")
+        elif event.name == "run.leaves":
+            self._say(data["told"])
+            for notice in data["notices"]:
+                self._say(notice)
+        elif event.name == "cell.waiting":
+            self._say(f"{data['arm']} waits: {data['reason']}")
         elif event.name == "asset.started":
             self._now(f"making {data['asset']}")
         elif event.name == "cell.started":

@@ -1,4 +1,4 @@
-"""`harness run|report|runs`: start or resume a run, and render what is stored."""
+"""`harness run`: start or resume a run."""
 
 from __future__ import annotations
 
@@ -8,31 +8,16 @@ from typing import Any
 
 import click
 
-from harness.cli.inventory import json_option, show
+from harness.cli.dry import show_plan
+from harness.cli.inventory import json_option
+from harness.cli.options import margin_option, store_option, terms_options
 from harness.cli.progress import Progress
+from harness.cli.stored import show_report
 from harness.errors import HarnessError, UsageError
-from harness.registry import Registry, load_registry
-from harness.request import KEEP, MARGIN, Request
+from harness.registry import load_registry
+from harness.request import KEEP, Asked, Request
 
 FINISHED_WITH_FAILURES = 3
-
-store_option = click.option(
-    "--store",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path(".harness"),
-    envvar="HARNESS_STORE",
-    show_default=True,
-    help="Folder that keeps runs.",
-)
-
-margin_option = click.option(
-    "--margin",
-    type=click.FloatRange(min=0, min_open=True),
-    default=MARGIN,
-    envvar="HARNESS_MARGIN",
-    show_default=True,
-    help="Points within which two arms are called equivalent.",
-)
 
 
 def _names(flag: str, text: str | None) -> tuple[str, ...]:
@@ -128,6 +113,21 @@ def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
     envvar="HARNESS_DATA",
     help="Where the task's data lies.",
 )
+@click.option("--max-cost", type=float, envvar="HARNESS_MAX_COST", help="US dollars at which the run stops.")
+@click.option("--max-gpu-hours", type=float, envvar="HARNESS_MAX_GPU_HOURS", help="Hours of GPUs at which it stops.")
+@click.option(
+    "--allow-spend",
+    is_flag=True,
+    envvar="HARNESS_ALLOW_SPEND",
+    help="Ask services, which charge by the token; with --max-cost.",
+)
+@click.option(
+    "--allow-personal",
+    is_flag=True,
+    envvar="HARNESS_ALLOW_PERSONAL",
+    help="Send them texts that seem to hold personal data too.",
+)
+@terms_options
 @margin_option
 @json_option
 @store_option
@@ -152,6 +152,13 @@ def run(
     fresh: bool,
     dry_run: bool,
     data: Path | None,
+    max_cost: float | None,
+    max_gpu_hours: float | None,
+    allow_spend: bool,
+    allow_personal: bool,
+    criteria: str | None,
+    prices: Path | None,
+    gpu: str | None,
     margin: float,
     as_json: bool,
     store: Path,
@@ -181,13 +188,18 @@ def run(
         fresh=fresh,
         store=store,
         data=data,
+        max_cost_usd=max_cost,
+        max_gpu_hours=max_gpu_hours,
+        allow_spend=allow_spend,
+        allow_personal=allow_personal,
+        asked=Asked(criteria, prices, gpu),
     )
     if dry_run:
-        _show_plan(request, registry, as_json)
+        show_plan(request, registry, as_json)
         return 0
     with Progress() as progress:
         finished = api.run_request(request, registry, progress, margin=margin)
-    _print(finished.report, registry, "json" if as_json else "table")
+    show_report(finished.report, registry, "json" if as_json else "table")
     return _exit_code(finished.report)
 
 
@@ -200,110 +212,4 @@ def _exit_code(report: Mapping[str, Any]) -> int:
     return 0
 
 
-def _show_plan(request: Request, registry: Registry, as_json: bool) -> None:
-    from harness import api
-
-    rows: list[dict[str, Any]] = []
-    made = api.plan(request, registry)
-    for planned in made.cells:
-        cell, expected = planned.cell, planned.cell.estimate
-        rows.append(
-            {
-                "arm": planned.name,
-                "seed": cell.seed,
-                "status": cell.status,
-                "estimated_s": None if expected is None or expected.wall_s is None else round(expected.wall_s, 1),
-                "estimated_tokens": expected.tokens if expected else None,
-                "estimated_flops": expected.flops if expected else None,
-                "reason": cell.reason,
-            }
-        )
-    if as_json:
-        show(rows, True)
-        return
-    titles = {"estimated_s": "~s", "estimated_tokens": "~tokens", "estimated_flops": "~FLOPs"}
-    show(({titles.get(name, name): _short(value) for name, value in row.items()} for row in rows), False)
-    for name, why in made.unasked.items():
-        click.echo(f"not asked: {name}: {why}")
-    minutes = sum(row["estimated_s"] or 0.0 for row in rows) / 60
-    click.echo(f"~ estimated from sizes, nothing was loaded; {len(rows)} cells, about {minutes:.0f} minutes in all")
-
-
-def _short(value: Any) -> Any:
-    """Large numbers as 1.2e+09: their magnitude is all that an estimate tells."""
-    return f"{value:.2g}" if isinstance(value, int | float) and value >= 10_000 else value
-
-
-def _print(report: Mapping[str, Any], registry: Registry, format: str, output: Path | None = None) -> None:
-    text = registry.reporters.get(format).render(report)
-    try:
-        if output is None:
-            click.echo(text, nl=not text.endswith("\n"))
-        else:
-            output.write_text(text, encoding="utf-8")
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise HarnessError(f"cannot write {output or 'the report'}: {error.strerror}") from None
-
-
-@click.command()
-@click.argument("run", required=False)
-@click.option(
-    "--format",
-    "format",
-    default="table",
-    envvar="HARNESS_FORMAT",
-    show_default=True,
-    help="table, markdown, json or csv.",
-)
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file.")
-@margin_option
-@store_option
-def report(run: str | None, format: str, as_json: bool, output: Path | None, margin: float, store: Path) -> None:
-    """Render a stored run (the latest, if none is named); runs no model."""
-    from harness.report import build_report
-
-    registry, format = load_registry(), "json" if as_json else format
-    registry.reporters.get(format)
-    _print(build_report(existing(store), registry, run, margin), registry, format, output)
-
-
-@click.command()
-@json_option
-@store_option
-def runs(as_json: bool, store: Path) -> None:
-    """Stored runs, oldest first."""
-    import time
-
-    rows = []
-    found = existing(store)
-    ended = {record.key: record.body["status"] for record in found.records("ended")}
-    for record in found.records("run"):
-        rows.append(
-            {
-                "run": record.key,
-                "created": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created)),
-                "task": record.body["task"]["name"],
-                "cells": len(record.body["cells"]),
-                "state": ended.get(record.key, "not finished"),
-            }
-        )
-    show(rows, as_json)
-
-
-def existing(store: Path) -> Any:
-    """A store to read; raises `UsageError` where there is none."""
-    from harness.store import FILE, Store
-
-    try:
-        found = (store / FILE).exists()
-    except OSError as error:
-        raise HarnessError(f"store {store}: {error.strerror}; give another --store") from None
-    if not found:
-        raise UsageError(f"no store at {store}; start a run with harness run, or name another --store")
-    return Store(store, to_read=True)
-
-
-commands: tuple[click.Command, ...] = (run, report, runs)
+commands: tuple[click.Command, ...] = (run,)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from harness.cli.run import existing, store_option
+from harness.cli.options import store_option
+from harness.cli.stored import existing
 from harness.registry import require
 
 NEEDS = ("starlette", "uvicorn")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,8 @@ class Compared:
     """By question set: which arm is best there, and how sure that is."""
     ties: Mapping[str, list[str]]
     """The name of the test set's best arm -> those not separated from it."""
+    pair: Callable[[str, str, str], dict[str, Any] | None]
+    """Any two arms on a question set, told as a comparison is; None where they were not compared."""
 
 
 def compared(arms: Sequence[Evidence], margin: float = MARGIN) -> Compared:
@@ -41,6 +43,7 @@ def compared(arms: Sequence[Evidence], margin: float = MARGIN) -> Compared:
     comparisons: list[dict[str, Any]] = []
     selection: dict[str, Any] = {}
     ties: dict[str, list[str]] = {}
+    families: dict[str, _Family] = {}
     task = arms[0].task if arms else None
     for name in ("test", *(task.extra_tests if task else ())):
         asked = [arm.focus(name) for arm in arms]
@@ -52,7 +55,12 @@ def compared(arms: Sequence[Evidence], margin: float = MARGIN) -> Compared:
         selection[name] = family.selection()
         if name == "test":
             ties = family.ties()
-    return Compared(comparisons or None, selection or None, ties)
+        families[name] = family
+
+    def pair(a: str, b: str, of: str) -> dict[str, Any] | None:
+        return families[of].pair(a, b) if of in families else None
+
+    return Compared(comparisons or None, selection or None, ties, pair)
 
 
 class _Family:
@@ -110,6 +118,11 @@ class _Family:
             "more_questions": found.more_questions if said == "not separated" else None,
             "seeds": [len(self.samples[a].seeds), len(self.samples[b].seeds)],
         }
+
+    def pair(self, a: str, b: str) -> dict[str, Any] | None:
+        """By name, in either order: what `told` has of the pairs that are reported."""
+        places = [place for name in (a, b) for place, arm in enumerate(self.arms) if arm.arm.name == name]
+        return self._told(*places) if len(places) == 2 and places[0] != places[1] else None
 
     def ties(self) -> dict[str, list[str]]:
         """The best arm, and those not separated from it."""

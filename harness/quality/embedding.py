@@ -32,6 +32,8 @@ class Encoder:
 def encoder(registry: Registry) -> Encoder | None:
     """The default encoder of the first backend that has one here; None if none has."""
     for backend in registry.backends:
+        if backend.default_model is None:
+            continue
         try:
             require(backend.name, backend.requires, backend.extra)
             card = backend.describe(backend.default_model)

@@ -95,13 +95,14 @@ class _Loader:
             groups=tuple(spec.bias.groups),
             fingerprint=digest(
                 {
-                    "spec": spec.model_dump(mode="json"),
+                    "spec": spec.model_dump(mode="json", exclude={"criteria"}),
                     "sets": {name: found.fingerprint for name, found in sets.items()},
                     "documents": documents_fingerprint,
                 }
             ),
             positive=spec.bias.positive,
             abstain=spec.fields.abstain,
+            criteria=spec.criteria,
         )
 
     def _never_offered(self, placed: Mapping[str, PlacedRows]) -> Iterator[str]:

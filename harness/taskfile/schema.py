@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from harness.criteria import checked
+from harness.errors import UsageError
 from harness.kinds import KINDS, shown
 
 PRIMARY = ("accuracy", "macro_f1")
@@ -33,6 +35,13 @@ def _primary(value: str) -> str:
     if value not in PRIMARY:
         raise ValueError(f"primary {shown(value)} is none of {', '.join(PRIMARY)}")
     return value
+
+
+def _criteria(value: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return checked(value, "criteria")
+    except UsageError as error:
+        raise ValueError(str(error)) from None
 
 
 def _dataset(value: str) -> str:
@@ -106,6 +115,7 @@ class TaskFile(_Section):
     fields: FieldsSection = Field(default_factory=FieldsSection)
     bias: BiasSection = Field(default_factory=BiasSection)
     labels: dict[str, str] = Field(default_factory=dict)
+    criteria: Annotated[dict[str, Any], AfterValidator(_criteria)] = Field(default_factory=dict)
 
     @property
     def files(self) -> Mapping[str, str]:

@@ -141,8 +141,8 @@ class BackendKit(Sessions):
         assert isinstance(log, TuneLog)
         assert tuple(told) == tuple(log.epochs), "every epoch of the log, and no other, is told as it ends"
         assert log.best_epoch in [epoch.epoch for epoch in log.epochs]
-        assert log.steps > 0, "no step was taken"
-        assert log.trainable_parameters > 0, "nothing was trainable"
+        assert (log.steps or 0) > 0, "no step was taken"
+        assert (log.trainable_parameters or 0) > 0, "nothing was trainable"
         assert all(np.isfinite(epoch.train_loss) for epoch in log.epochs), "a loss is no number"
         assert all(epoch.validation_loss is not None for epoch in log.epochs), "validation rows were given, not used"
         after, targets = self._answers(session, kind), [row.target for row in rows]

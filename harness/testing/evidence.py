@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from harness.contracts import Price
 from harness.evidence import CellEvidence, Evidence, TaskEvidence
+from harness.prices import Accelerator, Price, PriceBook, Tariff
 from harness.types import Answers, Arm, ModelCard, Question, QuestionSet, Row, Text, Usage
 
 LABELS = ("night", "morning", "dusk")
@@ -18,7 +18,12 @@ CLUSTERS, WORDINGS = 6, 30
 """So many that every share compared between groups has rows enough."""
 SETS = ("test", "unseen_facts", "twins", "within_twins", "train_sample", "validation_sample")
 PHASES = ("load", "adapt", "save", "latency", *(f"predict {name}" for name in SETS))
-PRICE = Price("aws", "us-east-1", "g4dn.xlarge (NVIDIA T4)", "hour", 0.5, "2020-01-01", "https://example.org")
+GPU = Accelerator("NVIDIA T4", 65e12, 16e9, 0.15, 0.3, 0.45, "https://example.org")
+PRICES = tuple(
+    Price("aws", "us-east-1", item, "hour", usd, "2020-01-01", "https://example.org")
+    for item, usd in ((GPU.name, 0.5), ("vCPU", 0.05))
+)
+TARIFF = Tariff(GPU, PriceBook(PRICES, (GPU,)))
 
 
 class GivenTask:
@@ -49,9 +54,9 @@ def evidence() -> Evidence:
     cells = tuple(_cell(seed, sets) for seed in (0, 1))
     model = ModelCard("tiny", "encoder", "r1", "/nowhere", 1_000, 8, 1, 100)
     task = cast(TaskEvidence, GivenTask(sets))
-    base = Evidence(Arm("base", "fake", "tiny", {}), task, (_cell(2, sets),), model, "cpu", False, prices=(PRICE,))
+    base = Evidence(Arm("base", "fake", "tiny", {}), task, (_cell(2, sets),), model, "cpu", False, tariff=TARIFF)
     arm = Arm("full+reads", "fake", "tiny", {})
-    return Evidence(arm, task, cells, model, "cpu", True, prices=(PRICE,), base=base)
+    return Evidence(arm, task, cells, model, "cpu", True, tariff=TARIFF, base=base)
 
 
 def _rows(name: str) -> list[Row]:
@@ -97,11 +102,13 @@ def _cell(seed: int, sets: Mapping[str, Sequence[Row]]) -> CellEvidence:
     usage["total"] = _used(100 + seed)
     log: dict[str, Any] = {"latency_s": [0.01, 0.02, 0.03 + seed / 100]}
     log["held"] = {"by": "embed", "per_text": [draw.uniform(0.5, 1) for _ in range(20)]}
-    return CellEvidence(f"key{seed}", seed, usage, log, ({"index": _used(3), "total": _used(4)},), False, answers)
+    log["retrieval_s_per_question"] = 0.01
+    asset = {"index": _used(3), "retrieve": _used(5), "total": _used(6)}
+    return CellEvidence(f"key{seed}", seed, usage, log, (asset,), False, answers, 1_000 + seed, 2_000)
 
 
 def _used(size: int) -> Usage:
-    return Usage(float(size), size / 2, size / 4, size * 1_000, size * 500, size * 100, size * 1e15)
+    return Usage(float(size), size / 2, size / 4, size * 1_000, size * 500, size * 100, size * 1e15, size * 1e5)
 
 
 def lacking() -> dict[str, Evidence]:
@@ -121,7 +128,7 @@ def lacking() -> dict[str, Evidence]:
         "what its assets cost": cells(assets=({},)),
         "all that was used": cells(usage={"total": Usage()}, assets=({},)),
         "the model": replace(whole, model=None),
-        "prices": replace(whole, prices=()),
+        "prices": replace(whole, tariff=None),
         "its base": replace(whole, base=None),
         "passages": replace(whole, cells=tuple(map(_without_passages, whole.cells))),
         "anything but answers to the test set": _without(cells(usage={"total": Usage()}, assets=({},), log={}), "test"),

@@ -30,6 +30,7 @@ class Sessions:
 
     @pytest.fixture
     def model(self) -> str:
+        assert self.spec.default_model is not None, "override `model`: the backend has no default"
         return self.spec.default_model
 
     def recipe(self, way: str, seed: int = 0, batch_size: int = 4) -> Recipe:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from harness.models import located
 from harness.plugin import Kind, ModelCard, ModelError
-from harness_keras.capabilities import offers
+from harness_keras.capabilities import refusal
+from harness_keras.causal import CausalScorer
 from harness_keras.encoder import EncoderScorer
 from harness_keras.sentence import SentenceScorer, SentenceSession
 from harness_keras.session import KerasSession
@@ -17,13 +18,13 @@ class KerasBackend:
     def open(
         self, model: ModelCard, *, kind: Kind, labels: Sequence[str], seed: int, artifact: Path | None = None
     ) -> KerasSession:
-        if not offers(model):
-            raise ModelError(
-                f"the keras backend cannot open {model.id}: a {model.family} of sort {model.architecture!r}"
-            )
+        if why := refusal(model):
+            raise ModelError(f"{model.id}: {why}")
         where = located(model)
         if model.family == "sentence-encoder":
             session: KerasSession = SentenceSession(SentenceScorer.open(where, kind, model.pooling or "mean"), model)
+        elif model.family == "causal":
+            session = KerasSession(CausalScorer.open(where, model.positions), model)
         else:
             session = KerasSession(EncoderScorer.open(where, kind, len(labels), seed), model)
         if artifact is not None:

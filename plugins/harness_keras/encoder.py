@@ -16,7 +16,7 @@ from harness.training import initial_head
 from harness_keras.body import Body
 from harness_keras.framework import tf
 from harness_keras.head import Head
-from harness_keras.loading import load_body
+from harness_keras.loading import load_backbone
 from harness_keras.padding import padded, valid
 from harness_keras.tokens import Tokens
 
@@ -30,7 +30,7 @@ class EncoderScorer:
 
     @classmethod
     def open(cls, where: Path, kind: Kind, labels: int, seed: int) -> EncoderScorer:
-        body = Body(load_body(where), "mean")
+        body = Body(load_backbone(where), "mean")
         outputs = labels if kind is Kind.CLASSIFICATION else 1
         return cls(body, Tokens(where), kind, initial_head(body.model.hidden_dim, outputs, seed))
 

@@ -8,29 +8,38 @@ from pathlib import Path
 from typing import Any
 
 from harness.plugin import ModelError
+from harness_keras.architectures import ACTIVATIONS, activation, epsilon, hinders, turning
 from harness_keras.framework import keras, keras_hub
 
-ACTIVATIONS = {
-    "gelu": partial(keras.activations.gelu, approximate=False),
-    "gelu_new": partial(keras.activations.gelu, approximate=True),
-    "gelu_pytorch_tanh": partial(keras.activations.gelu, approximate=True),
-    "relu": keras.activations.relu,
-    "silu": keras.activations.silu,
+TURNING = {
+    "frequency_adjustment_factor": "factor",
+    "low_freq_factor": "low_freq_factor",
+    "high_freq_factor": "high_freq_factor",
+    "pretraining_sequence_length": "original_max_position_embeddings",
 }
+"""KerasHub's names and Transformers' for Llama 3's longer waves; only the older files' are converted."""
 
 
-def load_body(where: Path) -> Any:
-    """The encoder, fp32; KerasHub gives every BERT the tanh form of GELU and 1e-12 in its norms, whatever it has."""
+def load_backbone(where: Path) -> Any:
+    """The model without a head, fp32; its norms, activation and positions as its configuration has them."""
     try:
         config = json.loads((where / "config.json").read_text(encoding="utf-8"))
-        model = keras_hub.models.BertBackbone.from_preset(str(where))
+        why = hinders(config)
+        model = None if why else keras_hub.models.Backbone.from_preset(str(where), dtype="float32")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{where} cannot be opened: {' '.join(str(error).split())[:200]}") from None
-    name, epsilon = config.get("hidden_act", "gelu"), config.get("layer_norm_eps", 1e-12)
-    if name not in ACTIVATIONS or config.get("position_embedding_type", "absolute") != "absolute":
-        raise ModelError(f"{where}: this BERT's activation or positions are not supported by the keras backend")
-    model.embeddings_layer_norm.epsilon = epsilon
+    if model is None:
+        raise ModelError(f"{where} cannot be opened by the keras backend: {why}")
+    name, arguments = ACTIVATIONS[activation(config)]
+    function = partial(getattr(keras.activations, name), **arguments)
     for layer in model.transformer_layers:
-        layer._feedforward_intermediate_dense.activation = ACTIVATIONS[name]
-        layer._self_attention_layer_norm.epsilon = layer._feedforward_layer_norm.epsilon = epsilon
+        holder = layer if hasattr(layer, "_feedforward_gate_dense") else layer._feedforward_intermediate_dense
+        holder.activation = function
+    given = turning(config)
+    for part in model._flatten_layers():
+        if hasattr(part, "epsilon"):
+            part.epsilon = epsilon(config)
+        if given.get("rope_type") == "llama3" and hasattr(part, "pretraining_sequence_length"):
+            for ours, theirs in TURNING.items():
+                setattr(part, ours, given[theirs])
     return model

@@ -15,7 +15,7 @@ from harness.session import CachedSentences, Counter
 from harness_keras.body import Body
 from harness_keras.framework import tf
 from harness_keras.head import Head
-from harness_keras.loading import load_body
+from harness_keras.loading import load_backbone
 from harness_keras.padding import padded, valid
 from harness_keras.session import KerasSession
 from harness_keras.tokens import Tokens
@@ -35,7 +35,7 @@ class SentenceScorer:
 
     @classmethod
     def open(cls, where: Path, kind: Kind, pooling: str) -> SentenceScorer:
-        return cls(Body(load_body(where), pooling), Tokens(where), kind)
+        return cls(Body(load_backbone(where), pooling), Tokens(where), kind)
 
     def begin(self, question: Question, counter: Counter) -> None:
         """Give labels their head before it is first trained or asked."""

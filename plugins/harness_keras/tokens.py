@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 
 from harness.items import Encoded, Ids
 from harness.plugin import ModelError
+from harness_keras.special import special_tokens
 
 
 class Tokens:
@@ -23,6 +24,11 @@ class Tokens:
         except Exception as error:  # the library raises nothing narrower
             raise ModelError(f"{file} cannot be read: {' '.join(str(error).split())[:200]}") from None
         self._reader.no_padding()
+        self.special = special_tokens(where)
+        known = {each.content for each in self._reader.get_added_tokens_decoder().values()}
+        missing = [text for text in self.special.values() if text not in known]
+        # One that is in no vocabulary would get a number that the model does not have.
+        self._reader.add_special_tokens([text for text in missing if self._reader.token_to_id(text) is not None])
 
     def __call__(self, texts: Sequence[str], max_tokens: int) -> list[Ids]:
         return [tuple(ids) for ids in self.encode(list(texts), None, max_tokens)[0]] if texts else []
@@ -32,6 +38,18 @@ class Tokens:
         given = firsts if seconds is None else list(zip(firsts, seconds, strict=True))
         found = self._reader.encode_batch(given)
         return [each.ids for each in found], [each.type_ids for each in found]
+
+    def whole(self, texts: list[str], special: bool) -> list[list[int]]:
+        """Uncut, with the special tokens or without."""
+        self._reader.no_truncation()
+        return [each.ids for each in self._reader.encode_batch(texts, add_special_tokens=special)]
+
+    @property
+    def start(self) -> int | None:
+        """What texts begin with; None for a tokenizer that begins with nothing."""
+        token = self.special.get("bos_token")
+        found: int | None = None if token is None else self._reader.token_to_id(token)
+        return found
 
     def size(self, text: str) -> int:
         """Tokens of the whole text, without special ones."""

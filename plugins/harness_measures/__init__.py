@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from harness.plugin import MeasureSpec, Price, PriceList, hookimpl, later
+from harness.plugin import MeasureSpec, hookimpl, later
 
 
 def _spec(module: str, name: str, summary: str, *scopes: str) -> MeasureSpec:
@@ -52,23 +52,10 @@ def harness_measures() -> Iterable[MeasureSpec]:
         _spec("cost", "latency_p95_ms", "95th percentile of the time of one question alone"),
         _spec("cost", "peak_ram_bytes", "most memory held above the zygote"),
         _spec("cost", "peak_device_bytes", "most accelerator memory held"),
-        _spec("cost", "gpu_hours", "training FLOPs projected onto one named GPU"),
+        _spec("cost", "artifact_bytes", "size of the saved adaptation"),
+        _spec("cost", "index_bytes", "size of what it reads beside the question"),
+        _spec("cost", "energy_kwh", "energy of adapting, by the hardware's own counters"),
+        _spec("cost", "gpu_hours", "hours of a GPU to adapt: measured on one, or training FLOPs projected onto one"),
         _spec("cost", "train_usd", "those hours at that GPU's dated price"),
-    ]
-
-
-@hookimpl
-def harness_prices() -> Iterable[PriceList]:
-    return [
-        [
-            Price(
-                provider="aws",
-                region="us-east-1",
-                item="g4dn.xlarge (NVIDIA T4)",
-                unit="hour",
-                usd=0.526,
-                valid_from="2019-09-20",
-                source="https://aws.amazon.com/ec2/instance-types/g4/",
-            )
-        ]
+        _spec("cost", "usd_per_1k", "1,000 answers where they were given, at the dated price of that device"),
     ]

@@ -1,4 +1,4 @@
-"""Seconds, bytes, and what training would cost on one named GPU."""
+"""Seconds, bytes, energy, and money by the report's prices."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -6,13 +6,20 @@ from dataclasses import replace
 import numpy as np
 
 from harness.evidence import CellEvidence, Evidence
+from harness.prices import ON_GPU
+from harness.prices.charges import (
+    adapting,
+    adapting_usd,
+    basis,
+    charged_by,
+    how_adapted,
+    how_answered,
+    question_usd,
+    retrieval_s,
+)
 from harness.types import Basis, Measurement, not_measured
 
-GPU = "NVIDIA T4"
-GPU_PEAK_FLOPS = 65e12
-"""Peak fp16 tensor throughput in the maker's data sheet."""
-GPU_UTILISATION = 0.3
-"""Share of the peak that training small encoders is assumed to reach: an assumption, not a measurement."""
+JOULES_PER_KWH = 3.6e6
 
 
 def _over_seeds(values: Sequence[float | None], unit: str, why: str) -> Measurement:
@@ -24,21 +31,12 @@ def _over_seeds(values: Sequence[float | None], unit: str, why: str) -> Measurem
     return Measurement(float(np.mean(seen)), min(seen), max(seen), len(seen), unit, "lower", spread=spread)
 
 
-def _adapting(cell: CellEvidence, field: str) -> float | None:
-    """Sum over adapting and indexing the assets it reads, as if for this cell alone; None if any part is unknown."""
-    tried = [cell.usage["trials"]] if "trials" in cell.usage else []
-    phases = [cell.usage.get("adapt"), *tried, *(asset.get("index") for asset in cell.assets)]
-    values = [None if phase is None else getattr(phase, field) for phase in phases]
-    known = [value for value in values if value is not None]
-    return float(sum(known)) if len(known) == len(values) else None
-
-
 def train_s(evidence: Evidence) -> Measurement:
     """Adapting, indexing what it reads, and retrieving for the questions that it was chosen or trained on."""
     values = []
     for cell in evidence.cells:
-        adapting = _adapting(cell, "wall_s")
-        values.append(None if adapting is None else adapting + float(cell.log.get("retrieval_s_in_adapting", 0.0)))
+        seconds = adapting(cell, "wall_s")
+        values.append(None if seconds is None else seconds + float(cell.log.get("retrieval_s_in_adapting", 0.0)))
     return _over_seeds(values, "s", "not metered")
 
 
@@ -48,9 +46,10 @@ def predict_s(evidence: Evidence) -> Measurement:
 
 def _predicting(cell: CellEvidence, questions: int) -> float | None:
     """Answering the test set, and retrieving for so many questions where the arm retrieves."""
-    if "predict test" not in cell.usage or cell.usage["predict test"].wall_s is None:
+    used, retrieving = cell.usage.get("predict test"), retrieval_s(cell)
+    if used is None or used.wall_s is None or retrieving is None:
         return None
-    return cell.usage["predict test"].wall_s + questions * float(cell.log.get("retrieval_s_per_question", 0.0))
+    return used.wall_s + questions * retrieving
 
 
 def _latency(evidence: Evidence, share: float) -> Measurement:
@@ -94,43 +93,68 @@ def peak_device_bytes(evidence: Evidence) -> Measurement:
     return _peak(evidence, "peak_device_bytes", f"ran on {evidence.device}")
 
 
-def _projected(evidence: Evidence, unit: str, of_hours: Callable[[float], float]) -> Measurement:
-    flops = [_adapting(cell, "flops") for cell in evidence.cells]
-    if evidence.model is None:
-        return not_measured("no model is trained", unit, "lower")
-    measured = _over_seeds(flops, unit, "FLOPs were not counted")
-    if measured.value is None:
-        return measured
+def artifact_bytes(evidence: Evidence) -> Measurement:
+    return _over_seeds([cell.artifact_bytes for cell in evidence.cells], "bytes", "it was not kept (--keep all)")
 
-    def project(value: float | None) -> float | None:
-        return None if value is None else of_hours(value / (GPU_PEAK_FLOPS * GPU_UTILISATION) / 3600)
 
-    return Measurement(
-        project(measured.value),
-        project(measured.low),
-        project(measured.high),
-        measured.n,
-        unit,
-        "lower",
-        Basis.PROJECTED,
-        f"from counted FLOPs on one {GPU} at {GPU_UTILISATION:.0%} of {GPU_PEAK_FLOPS / 1e12:.0f} TFLOP/s",
-        project(measured.spread),
-    )
+def index_bytes(evidence: Evidence) -> Measurement:
+    """Of what it reads and nobody trains, such as a corpus's passages and what was found for each question."""
+    if not any(cell.assets for cell in evidence.cells):
+        return not_measured("it reads nothing beside the question", "bytes", "lower")
+    return _over_seeds([cell.assets_bytes for cell in evidence.cells], "bytes", "the size is not known any more")
+
+
+def energy_kwh(evidence: Evidence) -> Measurement:
+    """Of adapting: what the processor's own counters (RAPL) and the GPU's (NVML) told meanwhile."""
+    joules = [adapting(cell, "energy_j") for cell in evidence.cells]
+    found = [None if each is None else each / JOULES_PER_KWH for each in joules]
+    return _over_seeds(found, "kWh", "this system does not tell energy (RAPL or NVML)")
 
 
 def gpu_hours(evidence: Evidence) -> Measurement:
-    """counted training FLOPs / (peak × utilisation) / 3600."""
-    return _projected(evidence, "h", lambda hours: hours)
+    """Hours of adapting on the GPU that ran; else counted training FLOPs / (peak × utilisation) / 3600."""
+    if evidence.arm.model is None:
+        return not_measured("no model is trained", "h", "lower")
+    if evidence.served is not None:
+        return not_measured("a service tells no GPU hours", "h", "lower")
+    if evidence.tariff is None:
+        return not_measured("no accelerator is known", "h", "lower")
+    ran = evidence.tariff.book.known(evidence.gpu) if evidence.device == ON_GPU and evidence.gpu else None
+    gpu = ran or evidence.tariff.gpu
+    projected = _scaled(evidence, "h", "flops", "FLOPs were not counted", gpu.hours)
+    if evidence.device != ON_GPU:
+        return replace(projected, basis=Basis.PROJECTED, reason=projected.reason or how_adapted(evidence))
+    found = _scaled(evidence, "h", "wall_s", "not metered", lambda seconds: seconds / 3600)
+    if ran is None or not found.value or projected.value is None:
+        return found
+    off = projected.value / found.value
+    return replace(found, reason=f"from FLOPs {projected.value:.2g} h were projected, {off:.2g} times what it took")
+
+
+def _scaled(evidence: Evidence, unit: str, field: str, why: str, of: Callable[[float], float]) -> Measurement:
+    values = [adapting(cell, field) for cell in evidence.cells]
+    return _over_seeds([None if value is None else of(value) for value in values], unit, why)
 
 
 def train_usd(evidence: Evidence) -> Measurement:
-    """gpu_hours × the dated price of an hour."""
-    prices = [price for price in evidence.prices if GPU in price.item and price.unit == "hour"]
-    price = max(prices, key=lambda price: price.valid_from, default=None)
-    if price is None:
-        return not_measured(f"no price is known for {GPU}", "USD", "lower")
-    found = _projected(evidence, "USD", lambda hours: hours * price.usd)
-    if found.value is None:
-        return found
-    dated = f"{found.reason}, {price.provider} {price.item} {price.region} at {price.usd} USD/h of {price.valid_from}"
-    return replace(found, reason=dated)
+    """gpu_hours × the dated price of an hour; without a model, CPU seconds × that of a vCPU."""
+    field = charged_by(evidence)
+    counted = all(adapting(cell, field) is not None for cell in evidence.cells)
+    missing = "FLOPs were not counted" if field == "flops" else "not metered"
+    why = how_adapted(evidence) if counted else missing
+    usd = [adapting_usd(evidence, cell) for cell in evidence.cells]
+    return _money(usd, basis(evidence), how_adapted(evidence), why)
+
+
+def usd_per_1k(evidence: Evidence) -> Measurement:
+    """1,000 test questions where they were answered: CPU seconds, retrieval included, or seconds of the GPU."""
+    each = [question_usd(evidence, cell) for cell in evidence.cells]
+    how = how_answered(evidence)
+    why = how if "no price" in how else "not metered"
+    return _money([None if usd is None else usd * 1000 for usd in each], Basis.ESTIMATED, how, why)
+
+
+def _money(usd: Sequence[float | None], basis: Basis, how: str, why: str) -> Measurement:
+    """`how` it is known, or `why` it is not."""
+    found = _over_seeds(usd, "USD", why)
+    return found if found.value is None else replace(found, basis=basis, reason=how)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from harness.plugin import AUTO, AssetSpec, Capability, Kind, Search, Setting, StrategySpec, hookimpl
+from harness.plugin import AUTO, AssetSpec, Capability, Kind, Reads, Search, Setting, StrategySpec, hookimpl
 
 PRELOAD = ("torch", "sentence_transformers")
 
@@ -50,6 +50,14 @@ COMMON = {
 }
 
 
+def _read(settings: Mapping[str, Any]) -> Reads:
+    from harness_rag.reading import KS
+
+    k, tried = settings["k"], settings["k"] == AUTO or settings["reading"] == AUTO
+    ks = KS if k == AUTO else (int(k),)
+    return Reads(max(ks), ks if tried else ())
+
+
 def _reads(kind: Kind) -> frozenset[Capability]:
     return frozenset({f"answer:{kind}", f"read:{kind}"})
 
@@ -73,6 +81,7 @@ def harness_strategies() -> Iterable[StrategySpec]:
                 ),
             },
             assets=(RETRIEVED,),
+            reads=_read,
         ),
         StrategySpec(
             name="fewshot",
@@ -83,6 +92,7 @@ def harness_strategies() -> Iterable[StrategySpec]:
             needs_training=True,
             settings=COMMON,
             assets=(NEIGHBOURS,),
+            reads=_read,
             default=False,
         ),
     ]

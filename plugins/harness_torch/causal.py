@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +11,13 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoTokenizer
 
-from harness.items import BATCH_TOKENS, Ids
+from harness.items import BATCH_TOKENS, CausalItem, Ids, causal_items, continuations
 from harness.plugin import Kind, Question
-from harness.prompts import ANSWER_PREFIX, instruction
+from harness.prompts import PROMPT_TOKENS
 from harness.session import Counter
 from harness.training import length_batches
 from harness_torch.loading import load_causal
 from harness_torch.padding import mean_pooled, padded
-
-PROMPT_TOKENS = 4
-"""A causal prompt lists choices and passages: it may be so many times as long as a plain text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    prompt: Ids
-    choices: tuple[Ids, ...]
-    length: int
 
 
 class CausalScorer(nn.Module):
@@ -57,27 +46,18 @@ class CausalScorer(nn.Module):
     def _most(self) -> int:
         return min(PROMPT_TOKENS * self.max_tokens, self._positions)
 
-    def _prompt(self, question: Question) -> str:
-        if not self.tokenizer.chat_template:
-            return instruction(question) + ANSWER_PREFIX
-        turn = [{"role": "user", "content": instruction(question)}]
-        text: str = self.tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
+    def _tokens(self, texts: list[str], special: bool) -> list[list[int]]:
+        found: list[list[int]] = self.tokenizer(texts, add_special_tokens=special)["input_ids"]
+        return found
+
+    def _turn(self, said: str) -> str:
+        chat = [{"role": "user", "content": said}]
+        text: str = self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
         return text
 
-    def prepare(self, questions: Sequence[Question]) -> list[Item]:
-        chat = bool(self.tokenizer.chat_template)
-        prompts = self.tokenizer([self._prompt(q) for q in questions], add_special_tokens=not chat)["input_ids"]
-        texts = list(dict.fromkeys(choice for question in questions for choice in question.choices))
-        written = [choice if chat else f" {choice}" for choice in texts]
-        ids = dict(zip(texts, self.tokenizer(written, add_special_tokens=False)["input_ids"], strict=True))
-        items = []
-        for question, prompt in zip(questions, prompts, strict=True):
-            choices = tuple(tuple(ids[choice]) for choice in question.choices)
-            longest = max(map(len, choices))
-            room = max(1, self._most - longest)
-            kept = tuple(prompt[-room:])
-            items.append(Item(kept, choices, len(kept) + longest))
-        return items
+    def prepare(self, questions: Sequence[Question]) -> list[CausalItem]:
+        turn = self._turn if self.tokenizer.chat_template else None
+        return causal_items(questions, self._tokens, turn, self._most)
 
     @property
     def _positions(self) -> int:
@@ -101,7 +81,7 @@ class CausalScorer(nn.Module):
             order += rows
         return torch.cat(parts)[torch.tensor(order, device=device).argsort()]
 
-    def logits(self, items: Sequence[Item], counter: Counter) -> Tensor:
+    def logits(self, items: Sequence[CausalItem], counter: Counter) -> Tensor:
         found = self._log_likelihoods(
             [item.prompt for item in items for _ in item.choices],
             [choice for item in items for choice in item.choices],
@@ -112,11 +92,7 @@ class CausalScorer(nn.Module):
 
     def likelihoods(self, texts: Sequence[str], counter: Counter) -> np.ndarray:
         """Of texts as far as the model reads, after their first token where the tokenizer has none to begin with."""
-        start = self.tokenizer.bos_token_id
-        read = {"add_special_tokens": False, "truncation": True, "max_length": self._most}
-        ids = [tuple(each) for each in self.tokenizer(list(texts), **read)["input_ids"]]
-        firsts = [(start,) if start is not None else each[:1] for each in ids]
-        rests = ids if start is not None else [each[1:] for each in ids]
+        firsts, rests = continuations(self._tokens(list(texts), False), self.tokenizer.bos_token_id, self._most)
         found: np.ndarray = self._log_likelihoods(firsts, rests, counter).cpu().numpy()
         return found
 

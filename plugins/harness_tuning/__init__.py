@@ -1,8 +1,8 @@
-"""Strategies that train weights: all of them, or low-rank adapters, over 4-bit weights if asked."""
+"""Strategies that train weights: all of them, or low-rank adapters, over 4-bit weights if asked; or have it done."""
 
 from collections.abc import Iterable, Mapping
 
-from harness.plugin import Capability, Kind, Search, Setting, StrategySpec, hookimpl
+from harness.plugin import AUTO, Capability, Kind, Search, Setting, StrategySpec, hookimpl
 
 COMMON = {
     "epochs": Setting(6, "passes over the training questions, at most", low=1),
@@ -39,6 +39,15 @@ def _spec(name: str, summary: str, step: str, settings: Mapping[str, Setting], d
     )
 
 
+HOSTED = {
+    "epochs": Setting(AUTO, "passes over the training questions; auto: the service chooses", low=1, high=50),
+    "batch_size": Setting(AUTO, "questions per step; auto: the service chooses", low=1, high=256),
+    "lr_multiplier": Setting(
+        AUTO, "of the service's own learning rate; auto: the service chooses", low=1e-3, high=100.0
+    ),
+}
+
+
 @hookimpl
 def harness_strategies() -> Iterable[StrategySpec]:
     lowrank = "low-rank adapters on the attention's queries and values are trained"
@@ -46,5 +55,6 @@ def harness_strategies() -> Iterable[StrategySpec]:
         _spec("full", "all weights are trained", "Full", FULL),
         _spec("lora", lowrank, "LowRank", ADAPTERS),
         # It saves memory where a model is large, and is lora with less exact weights where it is not.
+        _spec("hosted", "a service trains its own model and keeps it", "HostedTraining", HOSTED, default=False),
         _spec("qlora", "as lora, over weights that are held in 4 bits", "FourBitLowRank", ADAPTERS, default=False),
     ]

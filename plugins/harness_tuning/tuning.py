@@ -1,10 +1,13 @@
-"""`full`, `lora` and `qlora`: a recipe from the settings, handed to the session."""
+"""`full`, `lora`, `qlora` and `hosted`: a recipe from the settings, handed to the session."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any, cast
 
-from harness.plugin import AllWeights, Answerer, Context, Lora, Material, Recipe, Session
+from harness.plugin import AUTO, AllWeights, Answerer, Context, Lora, Material, Recipe, Session
+from harness.remote.orders import HostedRecipe, Pending
+from harness.remote.sessions import TrainsElsewhere
 
 
 def _tune(trainable: AllWeights | Lora, session: Session | None, material: Material, context: Context) -> None:
@@ -47,3 +50,21 @@ class LowRank:
 
 class FourBitLowRank(LowRank):
     four_bit = True
+
+
+class HostedTraining:
+    def apply(
+        self, session: Session | None, material: Material, answer: Answerer, context: Context
+    ) -> tuple[Material, Answerer]:
+        own = context.settings
+
+        def chosen(name: str) -> Any:
+            return None if own[name] == AUTO else own[name]
+
+        recipe = HostedRecipe(chosen("epochs"), chosen("batch_size"), chosen("lr_multiplier"), context.seed)
+        elsewhere = cast(TrainsElsewhere, session)
+        log = elsewhere.tune(material.train, material.validation, recipe, context.progress)
+        if isinstance(log, Pending):
+            context.wait(log)
+        context.record("tuning", asdict(log))
+        return material, answer

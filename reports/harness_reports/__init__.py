@@ -1,4 +1,4 @@
-"""The report document as a table, markdown, JSON and CSV."""
+"""The report document as a table, markdown, a page, JSON and CSV."""
 
 from collections.abc import Iterable
 
@@ -10,6 +10,7 @@ def harness_reporters() -> Iterable[ReporterSpec]:
     return [
         ReporterSpec("table", "for a terminal, 80 columns and up", later("harness_reports.terminal:render")),
         ReporterSpec("markdown", "for a page or a pull request", later("harness_reports.markdown:render")),
+        ReporterSpec("html", "one page for a meeting, with charts", later("harness_reports.html:render")),
         ReporterSpec("json", "the whole document, harness.report/1", later("harness_reports.document:render")),
         ReporterSpec("csv", "one line per arm, set and measure", later("harness_reports.separated:render")),
     ]

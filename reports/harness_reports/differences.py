@@ -1,18 +1,17 @@
 """What the report says of differences between arms, in words and figures for any format."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from harness_reports.figures import NOTHING, ordered
+from harness_reports.tables import Named, Table
 
 WORDS = {"better": "better", "worse": "worse", "equivalent": "equal", "not separated": "tie"}
 LEAST_SHOWN = 0.005
 Pair = Mapping[str, Any]
-Named = Callable[[str], str]
-"""An arm's full name -> how it is called where it is shown."""
 
 
-def tables(report: Mapping[str, Any], named: Named = str) -> list[tuple[str, list[str], list[list[str]]]]:
+def tables(report: Mapping[str, Any], named: Named = str) -> list[Table]:
     """(set, titles, rows) of every question set: each arm against its base and against the best."""
     found = []
     pairs = report["comparisons"] or ()

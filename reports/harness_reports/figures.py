@@ -1,9 +1,14 @@
 """How a measurement reads, in every format: `—` for what was not measured, never 0."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
+
+from harness_reports import quality
+from harness_reports.tables import Named
 
 NOTHING = "—"
+NOT_INSTALLED = "no such measure is installed"
+UNTOLD = "no reason told"
 LEAST_SHOWN = 1e-4
 ALPHA = 0.05
 Found = Mapping[str, Any]
@@ -95,14 +100,67 @@ COLUMNS: tuple[tuple[str, str, Format], ...] = (
     ("peak_ram_bytes", "RAM MB", megabytes),
     ("gpu_hours", "GPU h", projected),
     ("train_usd", "train $", projected),
+    ("usd_per_1k", "$ / 1,000", projected),
+    ("energy_kwh", "kWh", projected),
+    ("artifact_bytes", "kept MB", megabytes),
+    ("index_bytes", "index MB", megabytes),
 )
 
 
-def measured(report: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
-    """Title and cells, one per arm as `ordered`: accuracy, then every column in which anything was measured."""
-    arms = [arm["measurements"] for arm in ordered(report)]
-    columns = [(title, [form(found(each, name)) for each in arms]) for name, title, form in COLUMNS]
-    return [columns[0], *((title, cells) for title, cells in columns[1:] if set(cells) - {NOTHING})]
+class Column(NamedTuple):
+    """Of the table: a cell per arm as `ordered`, and for each that is missing the reason."""
+
+    title: str
+    cells: list[str]
+    reasons: list[str | None]
+
+    @property
+    def shown(self) -> bool:
+        return bool(set(self.cells) - {NOTHING})
+
+
+def measured(report: Mapping[str, Any], of_tests: Format = percent) -> list[Column]:
+    """Accuracy, that on further tests, then every column in which anything was measured."""
+    accuracy, *others = _columns(report, of_tests)
+    return [accuracy, *(column for column in others if column.shown)]
+
+
+def unmeasured(report: Mapping[str, Any], named: Named) -> list[str]:
+    """One line for every reason why values are missing: which columns, and of which arms if not of all."""
+    arms = [named(arm["arm"]) for arm in ordered(report)]
+    missing: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for column in _columns(report, percent):
+        by_reason: dict[str, list[str]] = {}
+        for arm, reason in zip(arms, column.reasons, strict=True):
+            if reason is not None and reason != NOT_INSTALLED:
+                by_reason.setdefault(reason, []).append(arm)
+        for why, those in by_reason.items():
+            missing.setdefault((why, tuple(those)), []).append(column.title)
+    lines = []
+    for (reason, of_arms), titles in missing.items():
+        of = "" if len(of_arms) == len(arms) else f" ({', '.join(of_arms)})"
+        lines.append(f"not measured: {', '.join(titles)}{of}: {reason}")
+    return lines
+
+
+def _columns(report: Mapping[str, Any], of_tests: Format) -> list[Column]:
+    arms = ordered(report)
+    accuracy, *others = [
+        _column(title, [found(arm["measurements"], name) for arm in arms], form) for name, title, form in COLUMNS
+    ]
+    tests = [
+        _column(f"{name.replace('_', ' ')} %", [found(arm["tests"][name], "accuracy") for arm in arms], of_tests)
+        for name in (arms[0]["tests"] if arms else ())
+    ]
+    return [accuracy, *tests, *others]
+
+
+def _column(title: str, of: list[Found], form: Format) -> Column:
+    cells = [form(each) for each in of]
+    reasons = [(each["reason"] or UNTOLD) if cell == NOTHING else None for each, cell in zip(of, cells, strict=True)]
+    if form is spread:  # one seed has none, which is no fault of a measure
+        reasons = [None] * len(cells)
+    return Column(title, cells, reasons)
 
 
 def ordered(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -112,15 +170,14 @@ def ordered(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def found(measurements: Mapping[str, Found], name: str) -> Found:
     """A measurement, or what stands for one whose measure is not installed."""
-    nothing = dict.fromkeys(("value", "low", "high", "spread", "p")) | {"reason": "no such measure is installed"}
-    return measurements.get(name, nothing)
+    return measurements.get(name, dict.fromkeys(("value", "low", "high", "spread", "p")) | {"reason": NOT_INSTALLED})
 
 
 def findings(report: Mapping[str, Any]) -> list[str]:
     """One line for each serious finding about the task: what a reader must know before the table."""
     return [
         f"serious: {found['check']}, {found['where']}: {found['told']} (see harness task check)"
-        for found in report["run"].get("findings", ())
+        for found in quality.serious(report)
     ]
 
 
@@ -131,7 +188,7 @@ def not_run(report: Mapping[str, Any]) -> list[str]:
         if cell["status"] != "done":
             seed = "" if cell["seed"] is None else f" (seed {cell['seed']})"
             seed = f" on {cell['training']}{seed}" if cell["training"] else seed
-            unsaid = "still to run" if cell["status"] == "planned" else "no reason told"
+            unsaid = "still to run" if cell["status"] == "planned" else UNTOLD
             lines.setdefault((cell["status"], cell["reason"] or unsaid), []).append(cell["arm"] + seed)
     return [f"{status}: {', '.join(arms)}: {reason}" for (status, reason), arms in lines.items()]
 

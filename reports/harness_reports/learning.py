@@ -1,16 +1,13 @@
 """How arms learnt, in tables for any format: losses by epoch, accuracy by training size, permuted labels."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness_reports.figures import NOTHING, ordered, percent
+from harness_reports.tables import Named, Table
 
-Table = tuple[str, list[str], list[list[str]]]
-"""What it is of, titles, rows."""
-Named = Callable[[str], str]
-"""An arm's full name -> how it is called where it is shown."""
-
+PERMUTED = "trained on permuted labels: nothing should be learnt"
 BARS = "▁▂▃▄▅▆▇█"
 MOST_BARS = 12
 """Longer curves are shown by so many of their epochs, evenly spaced, the first and the last among them."""
@@ -18,10 +15,10 @@ MOST_BARS = 12
 
 def tables(report: Mapping[str, Any], named: Named = str) -> list[Table]:
     """Those of which there is anything to show."""
-    return [table for table in (_epochs(report, named), *_sizes(report, named), _permuted(report, named)) if table[2]]
+    return [table for table in (epochs(report, named), *sizes(report, named), _permuted(report, named)) if table[2]]
 
 
-def _epochs(report: Mapping[str, Any], named: Named) -> Table:
+def epochs(report: Mapping[str, Any], named: Named) -> Table:
     rows = []
     for arm in ordered(report):
         for curve in arm["epochs"]:
@@ -39,7 +36,7 @@ def _epochs(report: Mapping[str, Any], named: Named) -> Table:
     return "training by epoch", ["arm", "validation loss", "train loss", "validation %", "best epoch"], rows
 
 
-def _sizes(report: Mapping[str, Any], named: Named) -> list[Table]:
+def sizes(report: Mapping[str, Any], named: Named) -> list[Table]:
     curves = [(named(arm["arm"]), arm["sizes"]["points"]) for arm in ordered(report) if arm["sizes"]["points"]]
     if not curves:
         return []
@@ -64,7 +61,7 @@ def _permuted(report: Mapping[str, Any], named: Named) -> Table:
         verdict = found["verdict"] or accuracy["reason"]
         rows.append([named(arm["arm"]), percent(accuracy), verdict, f"{found['chance']:.1f}", less])
     titles = ["arm", "accuracy %", "verdict", "chance", "less untrained"]
-    return "trained on permuted labels: nothing should be learnt", titles, rows
+    return PERMUTED, titles, rows
 
 
 def _percent(share: float | None) -> float | None:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from harness_reports.differences import Named
 from harness_reports.figures import NOTHING, found, ordered, percent
+from harness_reports.tables import Named, Table
 
 COLUMNS = (
     ("accuracy", "accuracy %"),
@@ -17,7 +17,7 @@ COLUMNS = (
 )
 
 
-def tables(report: Mapping[str, Any], named: Named = str) -> list[tuple[str, list[str], list[list[str]]]]:
+def tables(report: Mapping[str, Any], named: Named = str) -> list[Table]:
     """(suite, titles, rows): each arm with every figure that was measured on the suite."""
     arms = ordered(report)
     tables = []

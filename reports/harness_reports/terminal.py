@@ -8,12 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from harness.safetext import one_line
-from harness_reports import differences, learning, suites
-from harness_reports.figures import findings, footnotes, found, measured, not_run, ordered, short
+from harness_reports import deciding, differences, learning, suites
+from harness_reports.figures import findings, footnotes, measured, not_run, ordered, short
+from harness_reports.tables import Named, naming
 
 LEAST_WIDTH = 60
 GUTTER = 2
@@ -34,7 +36,11 @@ def render(report: Mapping[str, Any]) -> str:
     console.print(Text("  ".join(map(one_line, title))))
     for line in findings(report):
         console.print(Text(one_line(line), style="bold red"))
-    named = _naming(report)
+    named = naming(report)
+    for heading, lines in deciding.lines(report, named):
+        console.print(Text(one_line(f"{heading}: {lines[0]}" if len(lines) == 1 else heading), style="bold"))
+        for line in lines if len(lines) > 1 else ():
+            console.print(Padding(Text(one_line(line)), (0, 0, 0, GUTTER), expand=False))
     table, hidden = _table(report, width, named)
     console.print(table)
     for line in (*footnotes(report), *hidden):
@@ -70,13 +76,10 @@ def _of_texts(titles: Sequence[str], rows: Iterable[Sequence[str]], widths: Sequ
     return table
 
 
-def _table(report: Mapping[str, Any], width: int, named: differences.Named) -> tuple[Table, list[str]]:
+def _table(report: Mapping[str, Any], width: int, named: Named) -> tuple[Table, list[str]]:
     arms = ordered(report)
-    accuracy, *others = measured(report)
-    columns: list[Column] = [("arm", [named(arm["arm"]) for arm in arms]), accuracy]
-    for test in arms[0]["tests"] if arms else ():
-        columns.append((f"{test.replace('_', ' ')} %", [short(found(arm["tests"][test], "accuracy")) for arm in arms]))
-    columns += others
+    columns: list[Column] = [("arm", [named(arm["arm"]) for arm in arms])]
+    columns += [(column.title, column.cells) for column in measured(report, short)]
     return _shown(columns, width)
 
 
@@ -116,10 +119,3 @@ def _widths(shown: list[Column], width: int) -> list[int]:
 def _needed(title: str, cells: list[str]) -> int:
     """A title may break between words, a cell not at all; names of strangers' arms may be any length."""
     return min(WIDEST, max(map(len, [*title.split(), *cells])))
-
-
-def _naming(report: Mapping[str, Any]) -> differences.Named:
-    """The strategy alone where one backend and model ran; the whole arm where there is a choice."""
-    several = len({(arm["backend"], arm["model"]) for arm in report["table"] if arm["backend"] != "none"}) > 1
-    strategies = {arm["arm"]: str(arm["strategy"]) for arm in report["table"]}
-    return lambda arm: arm if several else strategies.get(arm, arm)

@@ -252,7 +252,9 @@ def test_holm_counts_every_pair_that_could_have_been_looked_at() -> None:
 def test_nothing_to_compare_is_no_comparison() -> None:
     task = GivenTask("accuracy", test=rows([0, 1]))
     assert compared([]).comparisons is None
-    assert compared([arm(task, "base", {"test": [0, 1]})]) == Compared(None, None, {})
+    found = compared([arm(task, "base", {"test": [0, 1]})])
+    assert (found.comparisons, found.selection, found.ties) == (None, None, {})
+    assert found.pair("base@fake", "base@fake", "test") is None
     together = GivenTask("accuracy", test=rows([0, 1], [7, 7]))
     alone = [arm(together, name, {"test": [0, 1]}) for name in ("base", "full")]
     assert compared(alone).comparisons is None, "one cluster says nothing of others"

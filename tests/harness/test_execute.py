@@ -66,7 +66,7 @@ def run(registry: Registry, tiny: Path, workers: LocalProcesses) -> Runs:
 
 def figures(report: dict[str, Any]) -> dict[str, Any]:
     """What must not depend on when or where a run was made."""
-    timed = ("train_s", "predict_s", "latency_p50_ms", "latency_p95_ms", "peak_ram_bytes")
+    timed = ("train_s", "predict_s", "latency_p50_ms", "latency_p95_ms", "peak_ram_bytes", "train_usd", "usd_per_1k")
     return {
         arm["arm"]: {
             "measurements": {name: found for name, found in arm["measurements"].items() if name not in timed},

@@ -7,29 +7,22 @@ once in a thousand times.
 from __future__ import annotations
 
 import itertools
-import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import binom
 
-from harness import stats
 from harness.compare.metrics import Accuracy
 from harness.compare.pairs import ALPHA, Difference, difference
-from harness.compare.samples import Samples, sampled
 from harness.compare.selection import select
 from harness.compare.significance import holm, p_value
-from harness.testing.worlds import Right, World
+from harness.testing.worlds import World
+from tests.support.worlds import at_least, at_most, same_resamples, samples_of, seed
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures(same_resamples.__name__)]
 
 METRIC = Accuracy()
-RESAMPLES = 2_000
 MARGIN = 0.02
-CHANCE = 0.001
 PAIRS = {
     "a checkpoint each": World((0.70, 0.74)),
     "every question alone": World((0.70, 0.74), clusters=600, size=1, cluster_sd=0.0),
@@ -42,35 +35,6 @@ TIMES, TIMES_FOUND, TIMES_MANY = 600, 300, 250
 """5,250 worlds in all, those included in which detectable differences are told."""
 
 
-def seed() -> int:
-    """Of the commit; where there is none, always the same."""
-    root = Path(__file__).parents[2]
-    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True)
-    return int(done.stdout.strip() or "0", 16) % 2**32
-
-
-@pytest.fixture(autouse=True)
-def same_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Resamples are drawn from one seed, so those of so many clusters are always the same: here they are kept."""
-    kept: dict[tuple[int, int, int], list[np.ndarray]] = {}
-    draw = stats._weights
-
-    def weights(copies: np.ndarray, resamples: int, seed: int) -> Iterator[np.ndarray]:
-        key = len(copies), resamples, seed
-        if not (copies == 1).all():
-            return draw(copies, resamples, seed)
-        if key not in kept:
-            kept[key] = list(draw(copies, resamples, seed))
-        return iter(kept[key])
-
-    monkeypatch.setattr(stats, "_weights", weights)
-
-
-def arms(right: Right) -> list[Samples]:
-    rows = np.full(right.shape[1:3], right.shape[3])
-    return sampled([np.stack([seeds.sum(axis=-1), rows], axis=-1).astype(float) for seeds in right], METRIC, RESAMPLES)
-
-
 @dataclass(frozen=True)
 class Seen:
     found: Difference
@@ -81,17 +45,9 @@ def seen(world: World, times: int, drawn: int) -> list[Seen]:
     """Arm 1 less arm 0 in so many worlds."""
     rows, result = world.clusters * world.size, []
     for right in world.draws(times, drawn):
-        a, b = arms(right)
+        a, b = samples_of(right)
         result.append(Seen(difference(b, a, MARGIN, rows), p_value(b, a, METRIC)[0]))
     return result
-
-
-def at_least(count: int, of: int, share: float) -> bool:
-    return bool(binom.cdf(count, of, share) > CHANCE)
-
-
-def at_most(count: int, of: int, share: float) -> bool:
-    return bool(binom.sf(count - 1, of, share) > CHANCE)
 
 
 @pytest.mark.parametrize("name", PAIRS)
@@ -108,7 +64,7 @@ def test_of_six_equal_arms_hardly_ever_any_two_are_told_apart(name: str) -> None
     """And choosing the best of them flatters it, which the corrected figure does not."""
     false, raw, corrected = 0, [], []
     for right in MANY[name].draws(TIMES_MANY, seed()):
-        found = arms(right)
+        found = samples_of(right)
         p = [p_value(a, b, METRIC)[0] for a, b in itertools.combinations(found, 2)]
         false += min(holm(p)) < ALPHA
         chosen = select(found)

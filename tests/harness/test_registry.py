@@ -112,7 +112,7 @@ def test_what_a_plugin_gets_wrong_is_one_line_of_its_own(monkeypatch: pytest.Mon
     assert "no prices today" in problems["prices"]
     assert "must return TaskSpecs, not str" in problems["specs"]
     assert "is loaded already as 'specs'" in problems["twice"]
-    assert registry.prices() == []
+    assert list(registry.prices) == []
 
 
 def test_a_plugin_that_exits_on_import_is_listed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

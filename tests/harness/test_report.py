@@ -54,8 +54,12 @@ MEASURES = {
     "latency_p95_ms",
     "peak_ram_bytes",
     "peak_device_bytes",
+    "artifact_bytes",
+    "index_bytes",
+    "energy_kwh",
     "gpu_hours",
     "train_usd",
+    "usd_per_1k",
 }
 FIELDS = {"value", "low", "high", "n", "unit", "better", "basis", "reason", "spread", "p", "points"}
 
@@ -146,7 +150,11 @@ def test_the_json_contract(made: Mapping[str, Any]) -> None:
     )
     assert {pair["set"] for pair in report["comparisons"]} == {"test", "unseen_facts"}
     assert sum(report["selection"]["test"]["p_best"].values()) == pytest.approx(1)
-    assert report["decision"] is None
+    assert report["decision"]["outcome"] == "recommended"
+    assert {"choice", "ties", "because", "caveats", "would_change_if", "sha256"} <= set(report["decision"])
+    assert report["decision"]["declared"] == "defaults"
+    assert {each["arm"] for each in report["ownership"]["arms"]} == {arm["arm"] for arm in report["table"]}
+    assert report["budget"]["actual"]["wall_s"] > 0
 
 
 def test_intervals_hold_their_value(made: Mapping[str, Any]) -> None:

@@ -107,7 +107,7 @@ def test_any_change_changes_the_fingerprint(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("toml", "expected"),
     [
-        ('colour = "red"\n' + TASK, "task.toml:1: unknown key 'colour'; known: bias, data"),
+        ('colour = "red"\n' + TASK, "task.toml:1: unknown key 'colour'; known: bias, criteria, data"),
         (TASK.replace('"choice"', '"chioce"'), "task.toml:2: kind 'chioce' is none of"),
         (
             TASK.replace('test = "test.jsonl"', "test = 3"),
@@ -647,3 +647,25 @@ def test_values_are_quoted_short_and_without_escapes(folder: Path) -> None:
     assert first.startswith("test.jsonl:1: answer '\\x1b[31mxxx")
     assert len(first) < 120
     assert len(second) < 120
+
+
+def test_criteria_are_read_and_shape_no_fingerprint(folder: Path) -> None:
+    plain = load_task(folder / "task.toml")
+    with (folder / "task.toml").open("a") as file:
+        file.write("\n[criteria]\nleast_accuracy = 80\nlicences = ['mit']\n")
+    declared = load_task(folder / "task.toml")
+    assert declared.criteria == {"least_accuracy": 80, "licences": ["mit"]}
+    assert declared.fingerprint == plain.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("least_acuracy = 80", "unknown criterion 'least_acuracy'; did you mean 'least_accuracy'?"),
+        ("least_accuracy = 180", "least_accuracy 180: input should be less than or equal to 100"),
+    ],
+)
+def test_faulty_criteria_are_faults_of_the_task(folder: Path, line: str, told: str) -> None:
+    with (folder / "task.toml").open("a") as file:
+        file.write(f"\n[criteria]\n{line}\n")
+    assert any(told in fault and fault.startswith("task.toml:") for fault in faults(folder)), faults(folder)

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import harness_measures
 from harness import stats
 from harness.evidence import CellEvidence, Evidence
-from harness.plugin import Price
+from harness.prices import Price, read_book, tariff
+from harness.registry import load_registry
 from harness.types import Basis, Measurement, Row, Usage
 from tests.support.given import LABELS, SPECS, T4, finished, made, measured, row, same, unknown
 
@@ -35,6 +35,10 @@ OF_COST = (
     "peak_device_bytes",
     "gpu_hours",
     "train_usd",
+    "usd_per_1k",
+    "energy_kwh",
+    "artifact_bytes",
+    "index_bytes",
 )
 FLOPS_PER_HOUR = 65e12 * 0.3 * 3600
 
@@ -678,25 +682,74 @@ def test_gpu_hours_are_projected_from_flops() -> None:
 
 
 def test_a_price_is_of_the_named_gpu_by_the_hour() -> None:
-    other = Price("aws", "us-east-1", "p5 (NVIDIA H100)", "hour", 99.0, "2024-01-01", "")
-    monthly = Price("aws", "us-east-1", "g4dn.xlarge (NVIDIA T4)", "month", 300.0, "2024-01-01", "")
+    other = Price("aws", "us-east-1", "NVIDIA H100", "hour", 99.0, "2024-01-01", "somewhere")
+    monthly = Price("aws", "us-east-1", "NVIDIA T4", "month", 300.0, "2024-01-01", "somewhere")
     hour, three = Usage(flops=FLOPS_PER_HOUR), Usage(flops=3 * FLOPS_PER_HOUR)
     found = cost("train_usd", spent(hour), spent(three), prices=[other, monthly, T4])
     assert (found.value, found.low, found.high) == pytest.approx((1.0, 0.5, 1.5))
     assert (found.n, found.unit, found.better, found.basis) == (2, "USD", "lower", Basis.PROJECTED)
-    told = ("30%", "aws", "g4dn.xlarge", "us-east-1", "0.5 USD/h", "2019-09-20")
+    told = ("30%", "aws", "g4dn.xlarge", "us-east-1", "0.5 USD per hour", "2019-09-20")
     assert all(part in (found.reason or "") for part in told)
     unknown(cost("train_usd", spent(hour), prices=[other, monthly]), "no price is known for NVIDIA T4")
 
 
-def test_a_price_of_the_gpu_is_shipped() -> None:
-    (prices,) = harness_measures.harness_prices()
-    assert cost("train_usd", spent(Usage(flops=FLOPS_PER_HOUR)), prices=prices).value == pytest.approx(0.526)
+def test_a_gpu_that_ran_is_charged_by_the_time_it_took() -> None:
+    """Two hours at 0.5 USD; from FLOPs it would have been one."""
+    cell = spent(Usage(wall_s=7200, flops=FLOPS_PER_HOUR))
+    hours = cost("gpu_hours", cell, device="cuda", gpu="NVIDIA T4")
+    assert (hours.value, hours.basis) == (pytest.approx(2), Basis.MEASURED)
+    assert hours.reason == "from FLOPs 1 h were projected, 0.5 times what it took"
+    usd = cost("train_usd", cell, device="cuda", gpu="NVIDIA T4")
+    assert (usd.value, usd.basis) == (pytest.approx(1.0), Basis.ESTIMATED)
+    unknown(cost("train_usd", cell, device="cuda", gpu="NVIDIA B200"), "no price is known for NVIDIA B200")
 
 
-@pytest.mark.parametrize("name", ["gpu_hours", "train_usd"])
-def test_without_a_model_no_gpu_is_hired(name: str) -> None:
-    unknown(cost(name, spent(Usage(1, flops=0.0)), model=None), "no model is trained")
+def test_without_a_model_training_is_charged_as_cpu() -> None:
+    """A hundred CPU seconds at 0.036 USD an hour."""
+    found = cost("train_usd", spent(Usage(cpu_s=100)), model=None)
+    assert (found.value, found.basis) == (pytest.approx(0.001), Basis.ESTIMATED)
+    unknown(cost("train_usd", spent(Usage(cpu_s=100)), model=None, prices=[T4]), "no price is known")
+
+
+def test_answers_are_charged_where_they_were_given() -> None:
+    """Three questions in 300 CPU seconds are 100 each; retrieving takes half a second in which two cores are busy."""
+    usage = {"predict test": Usage(wall_s=150, cpu_s=300), "total": Usage()}
+    plain = finished(usage=usage)
+    reads = finished(
+        usage=usage, log={"retrieval_s_per_question": 0.5}, assets=[{"retrieve": Usage(wall_s=10, cpu_s=20)}]
+    )
+    assert cost("usd_per_1k", plain).value == pytest.approx(1000 * 100 / 3600 * 0.036)
+    assert cost("usd_per_1k", reads).value == pytest.approx(1000 * 101 / 3600 * 0.036)
+    on_gpu = cost("usd_per_1k", plain, device="cuda", gpu="NVIDIA T4")
+    assert on_gpu.value == pytest.approx(1000 * 50 / 3600 * 0.5)
+    unknown(cost("usd_per_1k", finished(usage=usage, assets=[{"retrieve": Usage()}])), "not metered")
+    unknown(cost("usd_per_1k", plain, prices=[T4]), "no price is known")
+
+
+def test_every_accelerator_that_is_shipped_has_a_price() -> None:
+    book = read_book(load_registry().prices)
+    assert {each.name for each in book.accelerators} == {"NVIDIA T4", "NVIDIA L4"} | {
+        f"NVIDIA {x}" for x in ("A100", "H100", "H200")
+    }
+    for each in book.accelerators:
+        found = tariff(book, each.name)
+        assert found is not None
+        assert found.gpu_hour is not None
+        assert found.cpu_hour is not None
+
+
+def test_without_a_model_no_gpu_is_hired() -> None:
+    unknown(cost("gpu_hours", spent(Usage(1, flops=0.0)), model=None), "no model is trained")
+
+
+def test_sizes_and_energy_are_of_every_seed() -> None:
+    kept = replace(finished(assets=[{}]), artifact_bytes=100, assets_bytes=7)
+    assert cost("artifact_bytes", kept, replace(kept, artifact_bytes=300)).value == 200
+    assert cost("index_bytes", kept).value == 7
+    unknown(cost("artifact_bytes", kept, finished()), "not kept")
+    unknown(cost("index_bytes", finished()), "reads nothing")
+    assert cost("energy_kwh", spent(Usage(energy_j=3.6e6), Usage(energy_j=1.8e6))).value == pytest.approx(1.5)
+    unknown(cost("energy_kwh", spent(Usage(energy_j=3.6e6), Usage())), "does not tell energy")
 
 
 # -- all ---------------------------------------------------------------------------------------------------

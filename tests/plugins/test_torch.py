@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import harness
+from harness import flops
 from harness.errors import ModelError
 from harness.models import DEFAULT_SHA256, describe
 from harness.registry import load_registry
@@ -316,6 +317,24 @@ def test_tokens_and_flops_are_counted(checkpoint: Path, rows: tuple[Example, ...
     assert used.tokens > 10 * len(rows)
     assert used.flops > 2 * used.tokens * (session.card.parameters - session.card.embedding_parameters)
     assert session.usage().tokens == 0
+
+
+@pytest.mark.parametrize("trains", [False, True])
+def test_flops_are_what_the_framework_counts(trains: bool) -> None:
+    """Within a twentieth of PyTorch's own counter, on the default model: reading texts, and training on them."""
+    torch = pytest.importorskip("torch")
+    from torch.utils.flop_counter import FlopCounterMode
+    from transformers import AutoModel
+
+    card = describe("all-MiniLM-L6-v2")
+    model = AutoModel.from_pretrained(card.location, attn_implementation="eager")
+    for length in (16, 128, 384):
+        with FlopCounterMode(display=False) as counter, torch.set_grad_enabled(trains):
+            read = model(torch.full((2, length), 1000)).last_hidden_state
+            if trains:
+                read.sum().backward()
+        expected = flops.forward(card, [length, length]) * (3 if trains else 1)
+        assert counter.get_total_flops() == pytest.approx(expected, rel=0.05), length
 
 
 def test_likelihoods_are_log_probabilities(tmp_path: Path) -> None:

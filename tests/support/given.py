@@ -10,13 +10,15 @@ import pytest
 
 import harness_measures
 from harness.evidence import CellEvidence, Evidence, TaskEvidence
-from harness.plugin import Price
+from harness.prices import Accelerator, Price, PriceBook, Tariff
 from harness.types import Answers, Arm, Basis, Measurement, ModelCard, Question, QuestionSet, Row, Usage
 
 SPECS = {spec.name: spec for spec in harness_measures.harness_measures()}
 LABELS = ("A", "B", "C")
 MODEL = ModelCard("tiny", "encoder", "r1", "/nowhere", 1, 1, 1, 1)
-T4 = Price("aws", "us-east-1", "g4dn.xlarge (NVIDIA T4)", "hour", 0.5, "2019-09-20", "https://example.org")
+GPU = Accelerator("NVIDIA T4", 65e12, 16e9, 0.15, 0.3, 0.45, "https://example.org")
+T4 = Price("aws", "us-east-1", "NVIDIA T4", "hour", 0.5, "2019-09-20", "https://example.org", "g4dn.xlarge")
+VCPU = Price("aws", "us-east-1", "vCPU", "hour", 0.036, "2019-09-20", "https://example.org")
 
 Chosen = Mapping[str, Sequence[int]]
 Read = Mapping[str, Sequence[Sequence[str]]]
@@ -73,11 +75,15 @@ def made(
     groups: Sequence[str] = (),
     positive: str | None = None,
     abstain: str | None = None,
-    prices: Sequence[Price] = (T4,),
+    prices: Sequence[Price] = (T4, VCPU),
     model: ModelCard | None = MODEL,
+    device: str = "cpu",
+    gpu: str | None = None,
 ) -> Evidence:
     task = cast(TaskEvidence, GivenTask(sets, labels, groups, positive, abstain))
-    return Evidence(Arm("full", "fake", None, {}), task, cells, model, "cpu", True, prices=tuple(prices))
+    tariff = Tariff(GPU, PriceBook(tuple(prices), (GPU,)))
+    arm = Arm("full", "fake", model and model.id, {})
+    return Evidence(arm, task, cells, model, device, True, gpu=gpu, tariff=tariff)
 
 
 def measured(name: str, evidence: Evidence) -> Measurement:

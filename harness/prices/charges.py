@@ -1,0 +1,184 @@
+"""What a finished cell is charged, as if it had run alone and cold: adapting, indexing what it reads, answering."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.criteria import Criteria
+from harness.evidence import CellEvidence, Evidence
+from harness.meter import total
+from harness.ownership import Costs, Range
+from harness.prices.book import VCPU, Price
+from harness.prices.tariff import ON_GPU
+from harness.prices.tokens import adapting_tokens_usd, how_charged, tokens_usd
+from harness.types import Basis
+
+Spent = Callable[[str], float | None]
+"""A field of `Usage` -> how much of it."""
+
+MADE = ("index",)
+"""Phases of an asset that belong to adapting the cells that read it."""
+
+
+def adapting(cell: CellEvidence, field: str) -> float | None:
+    """One figure of `Usage`, summed over trials, adapting, and indexing its assets; None if any part is unknown."""
+    tried = [cell.usage["trials"]] if "trials" in cell.usage else []
+    phases = [cell.usage.get("adapt"), *tried, *(asset.get(phase) for asset in cell.assets for phase in MADE)]
+    return _sum([None if phase is None else getattr(phase, field) for phase in phases])
+
+
+def indexing(cell: CellEvidence, field: str) -> float | None:
+    """The same of its assets alone."""
+    phases = [asset.get(phase) for asset in cell.assets for phase in MADE]
+    return _sum([None if phase is None else getattr(phase, field) for phase in phases])
+
+
+def basis(evidence: Evidence) -> Basis:
+    """How the money for adapting is known: by what a service charged or the time that a GPU took, or projected."""
+    known = evidence.served is not None or evidence.device == ON_GPU or evidence.arm.model is None
+    return Basis.ESTIMATED if known else Basis.PROJECTED
+
+
+def charged_by(evidence: Evidence) -> str:
+    """The figure of `Usage` that adapting here is charged by."""
+    if evidence.arm.model is None or evidence.served is not None:
+        return "cpu_s"
+    return "wall_s" if evidence.device == ON_GPU else "flops"
+
+
+def how_adapted(evidence: Evidence) -> str:
+    """How the money for adapting is known, in words, with the price."""
+    tariff = evidence.tariff
+    if tariff is None or basis(evidence) is not Basis.PROJECTED:
+        return how_answered(evidence)
+    gpu = tariff.gpu
+    peak = f"{gpu.utilisation:.0%} of {gpu.peak_flops / 1e12:.0f} TFLOP/s"
+    return f"from counted FLOPs on one {gpu.name} at {peak}, {_told(tariff.gpu_hour, gpu.name)}"
+
+
+def how_answered(evidence: Evidence) -> str:
+    """The same of answering."""
+    if evidence.tariff is None:
+        return "no prices are known"
+    if evidence.served is not None:
+        return how_charged(evidence)
+    if evidence.device == ON_GPU and evidence.arm.model is not None:
+        priced = evidence.gpu is not None and evidence.tariff.gpu_usd(1.0, evidence.gpu) is not None
+        named = evidence.gpu or "this GPU"
+        return f"seconds measured on {named} at its price of an hour" if priced else f"no price is known for {named}"
+    return f"CPU seconds measured, {_told(evidence.tariff.cpu_hour, VCPU)}"
+
+
+def _told(price: Price | None, item: str) -> str:
+    return f"no price is known for {item}" if price is None else price.told
+
+
+def adapting_usd(evidence: Evidence, cell: CellEvidence, utilisation: float | None = None) -> float | None:
+    if evidence.served is not None:
+        parts = [adapting_tokens_usd(evidence, cell), indexing_usd(evidence, cell)]
+        return _sum(parts)
+    return _made_usd(evidence, lambda field: adapting(cell, field), utilisation)
+
+
+def indexing_usd(evidence: Evidence, cell: CellEvidence) -> float | None:
+    return _made_usd(evidence, lambda field: indexing(cell, field), None)
+
+
+def _made_usd(evidence: Evidence, spent: Spent, utilisation: float | None) -> float | None:
+    tariff, amount = evidence.tariff, spent(charged_by(evidence))
+    if tariff is None or amount is None:
+        return None
+    if evidence.arm.model is None or evidence.served is not None:
+        return tariff.cpu_usd(amount)
+    if evidence.device == ON_GPU:
+        return None if evidence.gpu is None else tariff.gpu_usd(amount, evidence.gpu)
+    return tariff.projected_usd(amount, utilisation)
+
+
+def question_usd(evidence: Evidence, cell: CellEvidence) -> float | None:
+    """Answering one test question, retrieval included, where it ran: CPU seconds, seconds of the GPU, or tokens."""
+    tariff, used, asked = evidence.tariff, cell.usage.get("predict test"), len(evidence.task["test"])
+    if tariff is None or used is None:
+        return None
+    retrieving = _retrieval_cpu_s(cell)
+    if retrieving is None:
+        return None
+    searching = tariff.cpu_usd(retrieving) if retrieving else 0.0
+    if evidence.served is not None:
+        paid = tokens_usd(evidence, [used])
+        answering = None if paid is None else paid / asked
+    elif evidence.device == ON_GPU and evidence.arm.model is not None:
+        known = used.wall_s is not None and evidence.gpu is not None
+        answering = tariff.gpu_usd((used.wall_s or 0.0) / asked, evidence.gpu or "") if known else None
+    else:
+        answering = None if used.cpu_s is None else tariff.cpu_usd(used.cpu_s / asked)
+    return None if answering is None or searching is None else answering + searching
+
+
+def retrieval_s(cell: CellEvidence) -> float | None:
+    """Wall seconds of retrieving for one question; 0 where nothing is retrieved, None where that is not known."""
+    told = cell.log.get("retrieval_s_per_question")
+    if told is not None:
+        return float(told)
+    return 0.0 if all(asset and "retrieve" not in asset for asset in cell.assets) else None
+
+
+def _retrieval_cpu_s(cell: CellEvidence) -> float | None:
+    """The same in CPU seconds: times how many cores were busy while it was done for all questions."""
+    seconds = retrieval_s(cell)
+    if not seconds:
+        return seconds
+    used = total([asset["retrieve"] for asset in cell.assets if "retrieve" in asset])
+    return None if not used.wall_s or used.cpu_s is None else seconds * used.cpu_s / used.wall_s
+
+
+def costs(evidence: Evidence, criteria: Criteria) -> Costs:
+    """What the arm costs its owner, over its seeds; training as far as the GPU's use may lie on either side."""
+    tariff, cells = evidence.tariff, evidence.cells
+    gpu = tariff.gpu if tariff else None
+    low = high = None
+    if gpu is not None and basis(evidence) is Basis.PROJECTED:
+        low, high = gpu.utilisation_high, gpu.utilisation_low
+    labelled = sum(len(evidence.task[name]) for name in ("train", "validation") if name in evidence.task)
+    return Costs(
+        arm=evidence.arm.name,
+        trains=evidence.trained,
+        training=_range(*([adapting_usd(evidence, cell, share) for cell in cells] for share in (None, low, high))),
+        indexing=_mean([indexing_usd(evidence, cell) for cell in cells]),
+        question=_range(*[[question_usd(evidence, cell) for cell in cells]] * 3),
+        question_s=_mean([_question_s(evidence, cell) for cell in cells]),
+        labels=labelled,
+        machine_hour=_machine_hour(evidence, criteria),
+    )
+
+
+def _question_s(evidence: Evidence, cell: CellEvidence) -> float | None:
+    used = cell.usage.get("predict test")
+    if used is None or used.wall_s is None:
+        return None
+    retrieving = retrieval_s(cell)
+    return None if retrieving is None else used.wall_s / len(evidence.task["test"]) + retrieving
+
+
+def _machine_hour(evidence: Evidence, criteria: Criteria) -> float | None:
+    tariff = evidence.tariff
+    if tariff is None:
+        return None
+    if evidence.device == ON_GPU and evidence.arm.model is not None:
+        return None if evidence.gpu is None else tariff.gpu_usd(3600, evidence.gpu)
+    return tariff.cpu_usd(3600.0 * criteria.hosted_vcpus)
+
+
+def _mean(values: list[float | None]) -> float | None:
+    total = _sum(values)
+    return None if total is None or not values else total / len(values)
+
+
+def _range(values: list[float | None], low: list[float | None], high: list[float | None]) -> Range | None:
+    mean, least, most = _mean(values), [v for v in low if v is not None], [v for v in high if v is not None]
+    return None if mean is None else Range(mean, min(least), max(most))
+
+
+def _sum(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(sum(known)) if len(known) == len(values) else None

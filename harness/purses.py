@@ -1,0 +1,70 @@
+"""The purses of a run's cells as its parent sees them: where they lie, what was spent, what may be."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from harness.plan import Plan
+from harness.planned import PlannedCell
+from harness.remote.purse import read_ledger
+from harness.store import Store
+
+FOLDER = "paid"
+
+
+class Purses:
+    def __init__(self, store: Store, plan: Plan) -> None:
+        self._folder, self._fresh = store.root.resolve() / FOLDER, plan.request.fresh
+        self._emptied: set[str] = set()
+        self._known: dict[str, float] = {}
+
+    def spent(self, planned: PlannedCell) -> float:
+        """US dollars that a cell cost before, in this run or others: the cap is on all of it."""
+        if planned.served is None:
+            return 0.0
+        self._known[planned.cell.key] = self._now(planned)
+        return self._known[planned.cell.key]
+
+    def expected_usd(self, planned: PlannedCell) -> float:
+        """What it may still cost: its estimate, less what was paid."""
+        if planned.served is None or planned.served.usd is None:
+            return 0.0
+        paid = 0.0 if self._is_to_empty(planned) else self._now(planned)
+        return max(0.0, planned.served.usd - paid)
+
+    def begin(self, planned: PlannedCell, left_usd: float) -> dict[str, Any]:
+        """What the cell's job is told of money; `left_usd` comes on top of what it spent before."""
+        if planned.served is None or planned.backend is None or planned.backend.service is None:
+            return {}
+        if self._is_to_empty(planned):
+            self._put_aside(planned)
+        paid = self._now(planned)
+        spending = {"file": self._file(planned), "rates": dict(planned.served.rates), "most_usd": paid + left_usd}
+        return {"spending": spending, "secrets": list(planned.backend.service.secrets)}
+
+    def end(self, planned: PlannedCell) -> float:
+        """What it spent since it was last asked for."""
+        if planned.served is None:
+            return 0.0
+        before, now = self._known.get(planned.cell.key, 0.0), self._now(planned)
+        self._known[planned.cell.key] = now
+        return now - before
+
+    def _now(self, planned: PlannedCell) -> float:
+        return read_ledger(self._folder / f"{planned.cell.key}.jsonl").spent_usd
+
+    def _file(self, planned: PlannedCell) -> str:
+        return str(self._folder / f"{planned.cell.key}.jsonl")
+
+    def _is_to_empty(self, planned: PlannedCell) -> bool:
+        return self._fresh and planned.cell.key not in self._emptied
+
+    def _put_aside(self, planned: PlannedCell) -> None:
+        """`--fresh` pays for everything again, once; what was paid before is kept under another name."""
+        self._emptied.add(planned.cell.key)
+        file = self._folder / f"{planned.cell.key}.jsonl"
+        if file.exists():
+            free = (file.with_suffix(f".{number}.old") for number in itertools.count(1))
+            file.rename(next(path for path in free if not path.exists()))
+        self._known[planned.cell.key] = 0.0

@@ -1,0 +1,114 @@
+"""Training that a service does: what is ordered, and what a backend's plugin must be able to do for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from harness.errors import HarnessError
+
+
+@dataclass(frozen=True, slots=True)
+class HostedRecipe:
+    """How a service trains; None leaves a number to the service."""
+
+    epochs: int | None
+    batch_size: int | None
+    lr_multiplier: float | None
+    """Of the service's own learning rate."""
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What `Session.tune` returns while the service still trains."""
+
+    handle: str
+    """The service's name of the job, or what is waited for."""
+    poll_after_s: float
+
+
+class StillWaiting(Exception):
+    """Unwinds a cell whose training goes on elsewhere; the same job, asked again, goes on from there."""
+
+    def __init__(self, pending: Pending) -> None:
+        self.pending = pending
+        super().__init__(pending.handle)
+
+
+class State(StrEnum):
+    """Only the last three are ends: a status that nobody knows is `RUNNING`."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class HostedJob:
+    id: str
+    state: State
+    told: str
+    """The service's own word for it."""
+    label: str | None
+    created: float
+    """Seconds since 1970."""
+    model: str | None = None
+    """Of what was trained."""
+    error: str | None = None
+    trained_tokens: int | None = None
+    seconds: float | None = None
+    """From its creation to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One hosted training of one cell."""
+
+    model: str
+    train: bytes
+    """JSON lines, as the service wants them."""
+    validation: bytes
+    """Empty where there are none."""
+    recipe: HostedRecipe
+    label: str = ""
+    """Ours, by which the job is found again; given when it is sent."""
+
+
+class Doubtful(HarnessError):
+    """Nobody knows whether the service did what it was asked: no answer, or one that says nothing."""
+
+
+class Refused(HarnessError):
+    """The service did surely not do it; `retry_s`: after how long it might."""
+
+    def __init__(self, told: str, retry_s: float | None = None) -> None:
+        super().__init__(told)
+        self.retry_s = retry_s
+
+
+class Jobs(Protocol):
+    """What a service that trains can do; only `create` costs money. All raise `Doubtful` and `Refused`."""
+
+    def upload(self, name: str, content: bytes) -> str:
+        """The id of a file of this name and content, sent unless it is there."""
+        ...
+
+    def ready(self, file: str) -> bool:
+        """Whether an uploaded file can be used; raises `Refused` for one that never will."""
+        ...
+
+    def create(self, order: Order, train: str, validation: str | None) -> HostedJob:
+        """Sends one request and never a second one."""
+        ...
+
+    def labelled(self, prefix: str) -> Sequence[HostedJob]:
+        """Jobs whose label begins so, oldest first."""
+        ...
+
+    def job(self, id: str) -> HostedJob: ...
+
+    def cancel(self, id: str) -> HostedJob: ...

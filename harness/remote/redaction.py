@@ -1,0 +1,79 @@
+"""Secrets of the environment, taken out of whatever is kept or shown."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any, TextIO, cast
+from urllib.parse import quote
+
+LEAST = 4
+"""Characters; taking out what is shorter would tear up every text."""
+
+
+class Redactor:
+    """Puts the variable's name in the place of its value, as it stands or as JSON, repr or a URL write it."""
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        found = {}
+        for name in names:
+            value = os.environ.get(name, "")
+            if len(value) >= LEAST:
+                forms = {value, json.dumps(value)[1:-1], repr(value)[1:-1], quote(value, safe="")}
+                found.update(dict.fromkeys(forms, f"[{name}]"))
+        self._forms = sorted(found.items(), key=lambda each: -len(each[0]))
+
+    def __bool__(self) -> bool:
+        return bool(self._forms)
+
+    def __call__(self, text: str) -> str:
+        for form, name in self._forms:
+            text = text.replace(form, name)
+        return text
+
+
+class _Stream:
+    """A text stream that redacts what is written, line by line: a secret may come in several pieces."""
+
+    def __init__(self, stream: TextIO, redact: Redactor) -> None:
+        self._stream, self._redact, self._rest = stream, redact, ""
+
+    def write(self, text: str) -> int:
+        whole, end, self._rest = (self._rest + text).rpartition("\n")
+        self._stream.write(self._redact(whole + end))
+        self._stream.flush()
+        return len(text)
+
+    def flush(self) -> None:
+        """What is no whole line yet is held."""
+
+    def end(self) -> None:
+        self._stream.write(self._redact(self._rest))
+        self._stream.flush()
+        self._rest = ""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def redact_output(redact: Redactor) -> None:
+    """From now on stdout, stderr and the log handlers that hold them write through it."""
+    if not redact:
+        return
+    made = {id(stream): _Stream(stream, redact) for stream in (sys.stdout, sys.stderr)}
+    loggers = [logging.getLogger(), *(each for each in logging.root.manager.loggerDict.values())]
+    for logger in loggers:
+        for handler in getattr(logger, "handlers", ()):
+            if isinstance(handler, logging.StreamHandler) and id(handler.stream) in made:
+                handler.setStream(made[id(handler.stream)])
+    sys.stdout, sys.stderr = (cast(TextIO, made[id(stream)]) for stream in (sys.stdout, sys.stderr))
+
+
+def end_output() -> None:
+    """Write what is held of a last line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, _Stream):
+            stream.end()

@@ -1,0 +1,163 @@
+"""What would leave this machine, how much, where to and at what price; what may not is planned as skipped.
+
+Services charge by the token and are sent texts. A cell that asks one runs only if that was allowed, a cap is set, every
+price is known, and nothing in the texts looks like personal data or that was allowed too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.plan import Plan
+from harness.planned import PlannedCell, Served
+from harness.prices import Price, PriceBook
+from harness.prices.tokens import TRAINING, at_rates, token_price
+from harness.quality import personal
+from harness.types import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """What the cells of one run send to one endpoint."""
+
+    endpoint: str
+    emulated: bool
+    arms: tuple[str, ...]
+    sets: Mapping[str, int]
+    """Question set -> its questions; `train` and `validation` where they are trained on or chosen by."""
+    documents: int
+    """Of which passages may be sent."""
+    tokens: Mapping[str, int]
+    usd: float
+    prices: tuple[str, ...]
+    notices: tuple[str, ...]
+
+    @property
+    def told(self) -> str:
+        questions = ", ".join(f"{name} {count:,}" for name, count in self.sets.items())
+        documents = f" and passages of {self.documents:,} documents" if self.documents else ""
+        tokens = ", ".join(f"{count:,} {name}" for name, count in self.tokens.items() if count)
+        whom = f"{self.endpoint} (this machine: emulated)" if self.emulated else self.endpoint
+        return f"sends to {whom}: questions of {questions}{documents}; about {tokens}, {self.usd:.2g} USD"
+
+
+def gated(plan: Plan, today: date) -> Plan:
+    """The plan with what services are told and charge; cells that may not ask one are skipped with the reason."""
+    if all(planned.backend is None or planned.backend.service is None for planned in plan.cells):
+        return plan
+    hints: list[str] | None = None
+    cells = []
+    for planned in plan.cells:
+        found, reason = _served(planned, plan, today)
+        if found is not None and reason is None and not plan.request.allow_personal:
+            hints = _hints(plan) if hints is None else hints
+            if hints:
+                reason = f"{'; '.join(hints)}: nothing is sent to {found.endpoint} unless --allow-personal says so"
+        cell = planned.cell if reason is None else replace(planned.cell, status=Status.SKIPPED, reason=reason)
+        cells.append(replace(planned, cell=cell, served=found))
+    return replace(plan, cells=tuple(cells))
+
+
+def _served(planned: PlannedCell, plan: Plan, today: date) -> tuple[Served | None, str | None]:
+    """By whom it is answered, and why it may not be."""
+    service = planned.backend.service if planned.backend else None
+    if planned.cell.status is Status.SKIPPED or service is None or planned.model is None:
+        return None, planned.cell.reason
+    try:
+        where = service.endpoint()
+    except HarnessError as error:
+        return None, str(error)
+    expected = planned.cell.estimate.billed if planned.cell.estimate else None
+    item = service.tuned(planned.model.id) if planned.tunes else planned.model.id
+    book = plan.terms.tariff.book if plan.terms.tariff else PriceBook()
+    prices, missing = _prices(book, item, planned.model.id, expected or {})
+    rates = {name: price.usd for name, price in prices.items()}
+    found = Served(
+        where.url,
+        where.emulated,
+        item,
+        rates,
+        tuple(price.told for price in prices.values()),
+        tuple(service.notices(planned.model, where, planned.tunes, today)),
+        at_rates(expected, rates),
+    )
+    return found, _forbidden(plan, where.url, missing) or service.why_not(where)
+
+
+def _forbidden(plan: Plan, url: str, missing: Sequence[str]) -> str | None:
+    request = plan.request
+    if not request.allow_spend or request.max_cost_usd is None:
+        return f"would send texts to {url}, which may charge for it: allow it with --allow-spend and --max-cost USD"
+    if missing:
+        return f"no price is known of {' and '.join(missing)}, so --max-cost cannot hold: give it with --prices"
+    return None
+
+
+def _prices(
+    book: PriceBook, item: str, base: str, expected: Mapping[str, int]
+) -> tuple[dict[str, Price], tuple[str, ...]]:
+    """Sort of token -> its price, and what has none; training is priced by the model that it starts from."""
+    found, missing = {}, []
+    for name in expected:
+        price = token_price(book, base, item, name)
+        if price is None:
+            missing.append(f"1M {name} of {base if name == TRAINING else item}")
+        else:
+            found[name] = price
+    return found, tuple(missing)
+
+
+def _hints(plan: Plan) -> list[str]:
+    """Of all texts that any cell may send, those of suites too."""
+    task = plan.task
+    texts = replace(task, extra_tests={**task.extra_tests, **task.suites})
+    return [found.told for found in personal.findings(texts) if found.count]
+
+
+def leaving(plan: Plan) -> list[Leaving]:
+    """One for each endpoint that planned cells would ask."""
+    by_endpoint: dict[str, list[PlannedCell]] = {}
+    for planned in plan.cells:
+        if planned.served is not None and planned.cell.status is Status.PLANNED:
+            by_endpoint.setdefault(planned.served.endpoint, []).append(planned)
+    return [_leaving(plan, found) for found in by_endpoint.values()]
+
+
+def _leaving(plan: Plan, cells: Sequence[PlannedCell]) -> Leaving:
+    served = [planned.served for planned in cells if planned.served is not None]
+    sets: dict[str, int] = {}
+    for planned in cells:
+        sets.update({name: len(found) for name, found in plan.asked(planned).items()})
+        if any(step.needs_training or step.role == "context" for step in planned.steps):
+            sets.update({name: len(found) for name in ("train", "validation") if (found := getattr(plan.task, name))})
+    tokens: Counter[str] = Counter()
+    for planned in cells:
+        tokens.update((planned.cell.estimate.billed if planned.cell.estimate else None) or {})
+    documents = len(plan.task.documents) if any(step.needs_documents for p in cells for step in p.steps) else 0
+    return Leaving(
+        served[0].endpoint,
+        served[0].emulated,
+        tuple(dict.fromkeys(planned.name for planned in cells)),
+        sets,
+        documents,
+        dict(tokens),
+        sum(each.usd or 0.0 for each in served),
+        _unique(each.prices for each in served),
+        _unique(each.notices for each in served),
+    )
+
+
+def _unique(texts: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text for each in texts for text in each))
+
+
+def recorded(served: Served | None) -> dict[str, Any] | None:
+    """As a run's record has it."""
+    return (
+        None if served is None else {**asdict(served), "prices": list(served.prices), "notices": list(served.notices)}
+    )

@@ -1,0 +1,44 @@
+"""What a session used: as if each answer were asked for once in every phase, whether it was sent or paid for before."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from harness.plugin import Usage
+
+
+class Counts:
+    def __init__(self) -> None:
+        self._counted: set[str] = set()
+        self._billed: dict[str, float] = defaultdict(float)
+        self._wall_s = self._replayed_s = 0.0
+
+    def take(self, key: str, billed: Mapping[str, float], seconds: float | None) -> None:
+        """`seconds`: what an answer that was not sent now took when it was; None for one that was."""
+        if key in self._counted:
+            return
+        self._counted.add(key)
+        for sort, count in billed.items():
+            self._billed[sort] += count
+        self.wait(seconds or 0.0)
+
+    def wait(self, seconds: float) -> None:
+        """Time that passed elsewhere."""
+        self._wall_s += seconds
+        self._replayed_s += seconds
+
+    def forget(self) -> None:
+        """What is used from now on counts anew."""
+        self._counted.clear()
+
+    def replayed_s(self) -> float:
+        found, self._replayed_s = self._replayed_s, 0.0
+        return found
+
+    def usage(self) -> Usage:
+        billed = {sort: round(count) for sort, count in self._billed.items()}
+        used = Usage(wall_s=self._wall_s, tokens=sum(billed.values()), billed=billed)
+        self._wall_s = 0.0
+        self._billed.clear()
+        return used

@@ -1,0 +1,135 @@
+"""A model of a service: answers or vectors, and training that the service does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.keys import folder_hash
+from harness.plugin import (
+    NOT_PROBABILITIES,
+    Answers,
+    Artifact,
+    Epoch,
+    Example,
+    ModelCard,
+    ModelError,
+    Question,
+    TuneLog,
+    Usage,
+)
+from harness.prompts import readable
+from harness.remote.endpoint import Endpoint
+from harness.remote.hosted import TRAINING, Hosted
+from harness.remote.orders import HostedRecipe, Jobs, Pending
+from harness.remote.purse import Purse
+from harness.remote.redaction import Redactor
+from harness.session import ADAPTATION_FILE, passages_of
+from harness_openai.asking import Asker
+from harness_openai.client import asynchronous
+from harness_openai.counts import Counts
+from harness_openai.embedding import Embedder
+from harness_openai.training import most_tokens, order
+
+POLL_S, POLL_EMULATED_S = 30.0, 0.5
+NO_LOGS = "the service tells no probabilities of some answers: the choice that it names scores 1, all others 0"
+
+
+class ServiceSession:
+    def __init__(
+        self, card: ModelCard, where: Endpoint, purse: Purse, redact: Redactor, jobs: Callable[[], Jobs]
+    ) -> None:
+        self._card, self._where, self._purse, self._jobs = card, where, purse, jobs
+        self._runner = asyncio.Runner()
+        self._client = asynchronous(where)
+        self._counts = Counts()
+        self._asker = Asker(self._client, card.id, purse, redact, self._counts)
+        self._embedder = Embedder(self._client, card.id, purse, redact, self._counts)
+
+    def answer(self, questions: Sequence[Question]) -> Answers:
+        if not questions:
+            return Answers(())
+        questions = [readable(question) if question.passages else question for question in questions]
+        return Answers(tuple(self._runner.run(self._asker.scores(questions))), passages_of(questions))
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        if not texts:
+            return np.empty((0, 0), np.float32)
+        return self._runner.run(self._embedder.vectors(texts))
+
+    def tune(
+        self,
+        train: Sequence[Example],
+        validation: Sequence[Example],
+        recipe: HostedRecipe,
+        on_progress: Callable[[Epoch], None],
+    ) -> TuneLog | Pending:
+        ordered = order(self._card.id, train, validation, recipe)
+        poll_s = POLL_EMULATED_S if self._where.emulated else POLL_S
+        found = Hosted(self._jobs(), self._purse, most_tokens(ordered), poll_s=poll_s).go_on(ordered)
+        if isinstance(found, Pending):
+            return found
+        assert found.model is not None
+        self._asker.model = found.model
+        paid = self._purse.answer(TRAINING)
+        self._counts.take(TRAINING, paid["billed"] if paid else {}, found.seconds or 0.0)
+        return TuneLog((), recipe.epochs or 0, None, None)
+
+    def save(self, folder: Path) -> Artifact:
+        """The model stays with the service: what is kept is its name."""
+        folder.mkdir(parents=True, exist_ok=True)
+        told = {"format": "harness.adaptation/1", "base": self._card.revision, "model": self._asker.model}
+        (folder / ADAPTATION_FILE).write_text(json.dumps(told), encoding="utf-8")
+        return Artifact(str(folder), *folder_hash(folder))
+
+    def reopen(self, folder: Path) -> None:
+        try:
+            told = json.loads((folder / ADAPTATION_FILE).read_text(encoding="utf-8"))
+            base, model = told["base"], str(told["model"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"{folder} is no kept adaptation: {type(error).__name__}") from None
+        if base != self._card.revision:
+            raise ModelError(f"{folder} was trained from another model or by another service")
+        self._asker.model = model
+
+    def forget(self) -> None:
+        """Answers are kept, for they are paid for; what they took counts again."""
+        self._counts.forget()
+
+    def replayed_s(self) -> float:
+        return self._counts.replayed_s()
+
+    def usage(self) -> Usage:
+        return self._counts.usage()
+
+    def told(self) -> Mapping[str, Any]:
+        asker = self._asker
+        notes = []
+        if asker.unread:
+            notes.append(f"{len(asker.unread)} of {len(asker.answered)} answers could not be read: chosen by chance")
+        doubts = self._purse.ledger.open.total()
+        if doubts:
+            usd = self._purse.ledger.doubt_usd
+            notes.append(f"{doubts} calls had no answer and may have been charged: {usd:.2g} USD at most")
+        service = {
+            "endpoint": self._where.url,
+            "sdk": f"openai {metadata.version('openai')}",
+            "model": asker.model,
+            "answered_by": [*asker.models, *self._embedder.models],
+            "requests": asker.requests,
+            "spent_usd": self._purse.ledger.known_usd,
+            "doubt_usd": self._purse.ledger.doubt_usd,
+            "calls": self._purse.ledger.calls,
+            "notes": notes,
+        }
+        return {"service": service, **({NOT_PROBABILITIES: NO_LOGS} if asker.without_logs else {})}
+
+    def close(self) -> None:
+        self._runner.run(self._client.close())
+        self._runner.close()

@@ -1,0 +1,14 @@
+"""The report as one HTML page to be read in a meeting: no script, no request, charts as SVG within it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.registry import require
+
+
+def render(report: Mapping[str, Any]) -> str:
+    """Raises `MissingDependency` where what draws the charts is not installed."""
+    require("html", ("vl_convert",), "html")
+    from harness_reports.html.page import page
+
+    return page(report)

@@ -1,0 +1,48 @@
+"""What tables are made of in every format, and how arms are called in them."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Table = tuple[str, list[str], list[list[str]]]
+"""What it is of, titles, rows."""
+Named = Callable[[str], str]
+"""An arm's full name -> how it is called where it is shown."""
+
+
+def naming(report: Mapping[str, Any]) -> Named:
+    """The strategy alone where one backend and model ran; where there is a choice, with what tells them apart."""
+    names = {
+        arm["arm"]: f"{arm['strategy']}{'@' if told else ''}{told}"
+        for arm, told in zip(report["table"], places(report), strict=True)
+    }
+    if len(set(names.values())) < len(names):
+        names = {}
+    return lambda arm: names.get(arm, arm)
+
+
+def places(report: Mapping[str, Any]) -> list[str]:
+    """Of every arm of the table its backend, its model or both, as far as arms differ in them."""
+    ran = [arm for arm in report["table"] if arm["backend"] != "none"]
+    backends, models = ({arm[of] for arm in ran} for of in ("backend", "model"))
+
+    def told(arm: Mapping[str, Any]) -> str:
+        parts = [arm["backend"]] if len(backends) > 1 else []
+        parts += [arm["model"]] if len(models) > 1 and arm["model"] is not None else []
+        return "" if arm["backend"] == "none" else ":".join(map(str, parts))
+
+    return [told(arm) for arm in report["table"]]
+
+
+def in_sentences(report: Mapping[str, Any], named: Named) -> Callable[[str], str]:
+    """The same for arms that a sentence names in full."""
+    arms = sorted({str(arm["arm"]) for arm in report["table"]}, key=len, reverse=True)
+    if not arms:
+        return str
+    pattern = re.compile("|".join(map(re.escape, arms)))
+    return lambda sentence: pattern.sub(lambda found: named(found[0]), sentence)
+
+
+def headed(title: str) -> str:
+    """A title at the head of something; the rest of it may be names, which stay as they are."""
+    return title[:1].upper() + title[1:]

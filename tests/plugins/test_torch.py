@@ -73,7 +73,6 @@ def test_a_changed_default_model_is_refused(tmp_path: Path, monkeypatch: pytest.
         ("1_Pooling/config.json", '{"pooling_mode_cls_token": true}'),
         ("config.json", None),
         ("tokenizer_config.json", None),
-        ("chat_template.jinja", "{{ messages }}"),
     ],
 )
 def test_every_file_that_is_read_is_in_the_revision(tmp_path: Path, file: str, content: str | None) -> None:
@@ -84,6 +83,12 @@ def test_every_file_that_is_read_is_in_the_revision(tmp_path: Path, file: str, c
     after = describe(str(tmp_path))
     assert after.revision != before.revision
     assert (before.pooling, after.pooling) == ("mean", "cls" if content else "mean")
+
+
+def test_a_chat_template_is_in_the_revision(tmp_path: Path) -> None:
+    before = describe(str(checkpoints.causal(tmp_path)))
+    (tmp_path / "chat_template.jinja").write_text("{{ messages[0]['content'] }}")
+    assert describe(str(tmp_path)).revision != before.revision
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from harness import __version__
-from harness.cli import compare, inventory, money, run, scaffold, stored, tasks, view
+from harness.cli import compare, inventory, money, remote, run, scaffold, stored, tasks, view
 from harness.cli.configuration import read_defaults
 from harness.errors import HarnessError, UsageError
 from harness.safetext import plain
@@ -21,7 +21,7 @@ def cli() -> None:
 
 
 for command in (
-    *(*run.commands, *stored.commands, *money.commands, *compare.commands, *view.commands),
+    *(*run.commands, *remote.commands, *stored.commands, *money.commands, *compare.commands, *view.commands),
     *(*inventory.commands, tasks.task),
 ):
     cli.add_command(command)

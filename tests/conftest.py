@@ -16,12 +16,14 @@ from harness.testing import tiny_task
 
 SUPPORT = Path(__file__).parent / "support"
 REPOSITORY = Path(__file__).parent.parent
+FROM_OUTSIDE = ("HARNESS_REALDATA", "HARNESS_PRISM", "HARNESS_SPECS")
+"""Where tests find what is no part of the tree."""
 
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith("HARNESS_") and name != "HARNESS_REALDATA":
+        if name.startswith("HARNESS_") and name not in FROM_OUTSIDE:
             monkeypatch.delenv(name)
 
 

@@ -24,7 +24,7 @@ LAYERS = (
     ("cli",),
     ("api",),
     ("execute",),
-    ("assets", "keep", "quality", "caps", "spending", "purses", "record"),
+    ("assets", "keep", "quality", "caps", "spending", "purses", "record", "orphans"),
     ("snapshot", "report", "rates", "noted"),
     ("learning", "judgement", "budget"),
     ("compare", "decide"),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from harness import __version__
-from harness.cli import compare, inventory, money, run, scaffold, stored, tasks
+from harness.cli import compare, inventory, money, remote, run, scaffold, stored, tasks
 from harness.cli.configuration import read_defaults
 from harness.errors import HarnessError, UsageError
 from harness.safetext import plain
@@ -20,7 +20,15 @@ def cli() -> None:
     """Run one task through every way of adapting a model, and compare honestly."""
 
 
-for command in (*run.commands, *stored.commands, *money.commands, *compare.commands, *inventory.commands, tasks.task):
+for command in (
+    *run.commands,
+    *remote.commands,
+    *stored.commands,
+    *money.commands,
+    *compare.commands,
+    *inventory.commands,
+    tasks.task,
+):
     cli.add_command(command)
 inventory.plugins.add_command(scaffold.new)
 

@@ -12,6 +12,7 @@ from harness.cli.dry import show_plan
 from harness.cli.inventory import json_option
 from harness.cli.options import margin_option, store_option, terms_options
 from harness.cli.progress import Progress
+from harness.cli.remote import detach_or_cancel
 from harness.cli.stored import show_report
 from harness.errors import HarnessError, UsageError
 from harness.registry import load_registry
@@ -197,8 +198,12 @@ def run(
     if dry_run:
         show_plan(request, registry, as_json)
         return 0
-    with Progress() as progress:
-        finished = api.run_request(request, registry, progress, margin=margin)
+    try:
+        with Progress() as progress:
+            finished = api.run_request(request, registry, progress, margin=margin)
+    except KeyboardInterrupt:
+        detach_or_cancel(registry, store)
+        raise
     show_report(finished.report, registry, "json" if as_json else "table")
     return _exit_code(finished.report)
 

@@ -236,6 +236,7 @@ class BackendKit(Sessions):
             store=tmp_path / "store",
             registry=registry_with(("tested", FakePlugin(self.spec)), ("helpers", Helpers())),
             executor=executor,
+            **self.run_options,
         )
         done = 0
         for cell in finished.report["cells"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from harness.contracts import BackendSpec, Remembers
 from harness.later import resolve
+from harness.remote.purse import Purse
 from harness.testing.material import LABELS, examples, questions
 from harness.types import AllWeights, Answers, Kind, Lora, Question, Recipe
 
@@ -25,6 +27,10 @@ class Sessions:
     tolerance: ClassVar[float] = 1e-4
     """Scores that differ by less, and by a tenth of that share of them, are the same but for rounding."""
     epochs: ClassVar[int] = 6
+    rates: ClassVar[dict[str, float]] = dict.fromkeys(("input tokens", "output tokens", "embedding tokens"), 1.0)
+    """What a service is taken to charge for a million tokens."""
+    run_options: ClassVar[dict[str, Any]] = {}
+    """What a run with it must be told, such as prices and that it may spend."""
     learning_rates: ClassVar[dict[str, float]] = {"full": 1e-4, "lora": 2e-3}
     """Large enough to learn 16 short questions in that many epochs."""
 
@@ -57,7 +63,10 @@ class Sessions:
     def opened(self, model: str, kind: Kind, seed: int = 0, artifact: Path | None = None) -> Any:
         labels = LABELS if kind is Kind.CLASSIFICATION else ()
         card = self.spec.describe(model)
-        return resolve(self.spec.load)().open(card, kind=kind, labels=labels, seed=seed, artifact=artifact)
+        more: dict[str, Any] = {}
+        if self.spec.service is not None:
+            more["purse"] = Purse(Path(tempfile.mkdtemp(), "kit.jsonl"), self.rates, 1.0)
+        return resolve(self.spec.load)().open(card, kind=kind, labels=labels, seed=seed, artifact=artifact, **more)
 
     def _tuned(self, model: str, kind: Kind, way: str, seed: int = 0, batch_size: int = 4) -> Any:
         session = self.opened(model, kind, seed)

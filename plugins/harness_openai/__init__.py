@@ -19,7 +19,7 @@ def harness_backends() -> Iterable[BackendSpec]:
             default_model=None,
             requires=("openai", "tenacity"),
             extra="openai",
-            preload=("openai", "tenacity"),
+            preload=("openai.resources.chat.completions", "openai.resources.fine_tuning", "tenacity"),
             device=lambda: "service",
             why_not=later(f"{where}:why_not"),
             service=Service(

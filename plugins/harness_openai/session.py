@@ -46,6 +46,7 @@ class ServiceSession:
         self, card: ModelCard, where: Endpoint, purse: Purse, redact: Redactor, jobs: Callable[[], Jobs]
     ) -> None:
         self._card, self._where, self._purse, self._jobs = card, where, purse, jobs
+        self._opened_jobs: Jobs | None = None
         self._runner = asyncio.Runner()
         self._client = asynchronous(where)
         self._counts = Counts()
@@ -72,7 +73,8 @@ class ServiceSession:
     ) -> TuneLog | Pending:
         ordered = order(self._card.id, train, validation, recipe)
         poll_s = POLL_EMULATED_S if self._where.emulated else POLL_S
-        found = Hosted(self._jobs(), self._purse, most_tokens(ordered), poll_s=poll_s).go_on(ordered)
+        self._opened_jobs = self._opened_jobs or self._jobs()
+        found = Hosted(self._opened_jobs, self._purse, most_tokens(ordered), poll_s=poll_s).go_on(ordered)
         if isinstance(found, Pending):
             return found
         assert found.model is not None

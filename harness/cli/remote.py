@@ -1,0 +1,73 @@
+"""`harness remote orphans|cancel|release`: trainings that a service does, seen from here."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from harness.cli.inventory import json_option, show
+from harness.cli.options import store_option
+from harness.registry import Registry, load_registry
+from harness.remote.orders import State
+from harness.safetext import plain
+
+
+@click.group()
+def remote() -> None:
+    """What services do for cells, and what is left of it."""
+
+
+@remote.command()
+@click.option("--cancel", "cancelling", is_flag=True, help="Cancel those that no cell of this store claims.")
+@json_option
+@store_option
+def orphans(cancelling: bool, as_json: bool, store: Path) -> None:
+    """Trainings with our label; those without a cell may be of another store, or left over."""
+    from harness.orphans import cancel, labelled
+
+    registry = load_registry()
+    rows = labelled(registry, store)
+    for row in rows:
+        if cancelling and row["cell"] is None:
+            row["state"] = cancel(registry, row["label"]).told
+    show(rows, as_json)
+    if not rows and not as_json:
+        click.echo("no training carries our label")
+
+
+@remote.command()
+@click.argument("label")
+def cancel(label: str) -> None:
+    """Cancel one training by its label or its job's name."""
+    from harness.orphans import cancel
+
+    job = cancel(load_registry(), label)
+    click.echo(plain(f"{job.id} {job.told}"))
+
+
+@remote.command()
+@click.argument("label")
+@store_option
+def release(label: str, store: Path) -> None:
+    """Say that the service has no training of this label: its cell may order one."""
+    from harness.orphans import release
+
+    click.echo(plain(f"cell {release(store, label)} may order its training again"))
+
+
+def detach_or_cancel(registry: Registry, store: Path) -> None:
+    """After an interruption: trainings that a service does go on unless somebody at a terminal wants them to end."""
+    from harness.orphans import cancel, claims
+
+    running = [label for label, claim in claims(store).items() if claim.state == State.RUNNING]
+    if not running:
+        return
+    click.echo(f"at the service go on: {', '.join(running)}; the same command takes them up again", err=True)
+    if sys.stdin.isatty() and click.confirm("cancel them instead?", default=False, err=True):
+        for label in running:
+            click.echo(plain(f"{label} {cancel(registry, label).told}"), err=True)
+
+
+commands: tuple[click.Command, ...] = (remote,)

@@ -1,0 +1,231 @@
+"""What tests of a service need beside it: prices, a run against it, and one lifecycle that may be killed anywhere."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.plugin import Example, Question, Text
+from harness.remote.orders import HostedRecipe, Pending
+from harness.remote.purse import Purse, read_ledger
+from tests.support.openai_server import State, serving
+
+RATES = {
+    ("m", "input tokens"): 1.0,
+    ("m", "output tokens"): 4.0,
+    ("m", "training tokens"): 10.0,
+    ("ft:m", "input tokens"): 2.0,
+    ("ft:m", "output tokens"): 8.0,
+    ("m-embed", "embedding tokens"): 0.5,
+}
+TUNED = {"input tokens": 2.0, "output tokens": 8.0, "training tokens": 10.0}
+CAP_USD = 5.0
+
+
+def price_list(folder: Path) -> Path:
+    """As TOML: what `RATES` says."""
+    file = folder / "prices.toml"
+    file.write_text(
+        "".join(
+            f'[[price]]\nprovider = "stand-in"\nregion = "any"\nitem = "{item}"\nunit = "1M {sort}"\nusd = {usd}\n'
+            'valid_from = 2026-11-01\nsource = "made up"\n'
+            for (item, sort), usd in RATES.items()
+        )
+    )
+    return file
+
+
+def questions(count: int) -> list[Question]:
+    words = ["owls", "larks", "bats", "bees", "foxes", "cats", "moles", "hares", "wrens", "toads", "newts", "voles"]
+    choices = ("night", "morning", "dusk", "noon")
+    return [
+        Question(f"q{n}", (Text(f"when are {words[n % len(words)]} active, wording {n}?"),), choices)
+        for n in range(count)
+    ]
+
+
+def material(count: int = 12) -> list[Example]:
+    return [Example(question, n % 4, question.id) for n, question in enumerate(questions(count))]
+
+
+# -- one lifecycle -----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Ended:
+    """How a lifecycle went, on both sides."""
+
+    outcome: str
+    attempts: int
+    kills: int
+    jobs: int
+    known_usd: float
+    doubt_usd: float
+    server_usd: float
+    got_twice: int
+    """Calls of which the purse has two answers."""
+    asked_again: int
+    """Paid calls beyond one for each body that no doubt explains."""
+    released: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def exact(self) -> bool:
+        return abs(self.known_usd - self.server_usd) < 1e-12
+
+    @property
+    def sound(self) -> bool:
+        within = self.known_usd - 1e-12 <= self.server_usd <= self.known_usd + self.doubt_usd + 1e-12
+        return within and self.jobs <= 1 and not self.got_twice and self.asked_again <= 0
+
+
+MOST_ATTEMPTS = 200
+FATES = ("succeeded",) * 6 + ("failed", "failed-empty", "no-model", "strange")
+
+
+def lifecycle(folder: Path, draw: random.Random, faulty: float, killed: float, asked: int = 5) -> Ended:
+    """Train and ask a model of a stand-in that fails at random, in processes that are killed at random, to an end."""
+    fate = draw.choice(FATES)
+    faults = random.Random(draw.random())
+
+    def fault(method: str, path: str) -> str | None:
+        if faults.random() >= faulty:
+            return None
+        return faults.choice(("500", "429", "429-after", "drop-before", "drop-after", "truncated", "slow"))
+
+    state = State(faults=fault, fate=lambda job: fate, polls=2)
+    file, kills, released, attempts, status = folder / "cell.jsonl", 0, 0, 0, "again"
+    with serving(state) as (url, _):
+        while status not in ("done", "failed") and attempts < MOST_ATTEMPTS:
+            attempts += 1
+            status = _child(url, file, asked, draw.uniform(0, 0.25) if draw.random() < killed else None)
+            kills += status == "killed"
+            if status == "look":
+                _release(file, state)
+                released += 1
+        return _ended(status, attempts, kills, released, file, state)
+
+
+def _ended(status: str, attempts: int, kills: int, released: int, file: Path, state: State) -> Ended:
+    ledger = read_ledger(file)
+    answered = sum(1 for line in _raw(file) if '"got"' in line)
+    doubts = sum(ledger.open.values())
+    paid_chats = state.calls.total() - len(state.jobs)
+    got_chats = len([key for key in ledger.answers if key != "training"])
+    open_chats = doubts - max(0, ledger.open["training"])
+    return Ended(
+        outcome=status,
+        attempts=attempts,
+        kills=kills,
+        jobs=len(state.jobs),
+        known_usd=ledger.known_usd,
+        doubt_usd=ledger.doubt_usd,
+        server_usd=state.usd(RATES),
+        got_twice=answered - len(ledger.answers),
+        asked_again=paid_chats - got_chats - open_chats,
+        released=released,
+    )
+
+
+def _raw(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8", errors="replace").splitlines()
+
+
+def _release(file: Path, state: State) -> None:
+    """What a person does who is asked to look: there must be no such job."""
+    purse = Purse(file, {}, 0.0)
+    order = purse.ledger.order
+    assert order is not None
+    labels = {job["metadata"]["harness"] for job in state.jobs.values()}
+    assert order["label"] not in labels, "it did not find a job that is there"
+    purse.note({**order, "state": "withdrawn"})
+    while purse.ledger.open["training"] > 0:
+        purse.refused("training")
+    purse.close()
+
+
+def _child(url: str, file: Path, asked: int, kill_after_s: float | None) -> str:
+    """`done`, `failed`, `look`, `killed`, or `again` where a fault outlived all tries."""
+    pid = os.fork()
+    if not pid:
+        code = 9
+        try:
+            code = _work(url, file, asked)
+        finally:
+            os._exit(code)
+    if kill_after_s is not None:
+        time.sleep(kill_after_s)
+        os.kill(pid, signal.SIGKILL)
+    _, status = os.waitpid(pid, 0)
+    if os.WIFSIGNALED(status):
+        return "killed"
+    return {0: "done", 1: "failed", 2: "look", 3: "again"}[os.WEXITSTATUS(status)]
+
+
+def _work(url: str, file: Path, asked: int) -> int:
+    from tenacity import wait_random
+
+    import harness_openai.client
+    import harness_openai.faults
+    import harness_openai.jobs
+    import harness_openai.session
+    from harness.remote import hosted
+    from harness_openai.backend import load
+    from harness_openai.capabilities import describe
+
+    os.environ.update(OPENAI_BASE_URL=url, OPENAI_API_KEY="sk-lifecycle")
+    harness_openai.client._JITTER = wait_random(0, 0.01)  # type: ignore[assignment]
+    harness_openai.session.POLL_EMULATED_S = 0.01
+    harness_openai.faults.RETRY_S = 0.01
+    harness_openai.jobs.READS = 0
+    hosted.DOUBT_S = 0.3
+    purse = Purse(file, TUNED, CAP_USD)
+    try:
+        session = load().open(describe("m"), kind="choice", labels=(), seed=0, purse=purse)
+        recipe = HostedRecipe(1, None, None, 0)
+        while isinstance(found := session.tune(material(), material(3), recipe, _nothing), Pending):
+            time.sleep(min(0.02, found.poll_after_s))
+        session.answer(questions(asked))
+        session.close()
+        return 0
+    except HarnessError as error:
+        text = str(error)
+        if "harness remote release" in text:
+            return 2
+        return 1 if "--fresh orders another" in text else 3
+
+
+def _import_once() -> None:
+    """Whatever the processes would import each for itself."""
+    import harness_openai.backend  # noqa: F401
+    from harness.remote.endpoint import Endpoint
+    from harness_openai.client import synchronous
+    from harness_openai.session import ServiceSession
+
+    client = synchronous(Endpoint("http://127.0.0.1:9", "127.0.0.1"))
+    assert all((client.chat.completions, client.files, client.fine_tuning.jobs, ServiceSession))
+
+
+def _nothing(*_: Any) -> None:
+    """No epoch is told."""
+
+
+def many(folder: Path, count: int, seed: int, told: Callable[[Ended], None] = lambda ended: None) -> list[Ended]:
+    """So many lifecycles; the seed says which faults and kills."""
+    _import_once()
+    found = []
+    for number in range(count):
+        draw = random.Random(f"{seed} {number}")
+        own = folder / str(number)
+        own.mkdir()
+        ended = lifecycle(own, draw, faulty=draw.choice((0.0, 0.1, 0.3)), killed=draw.choice((0.0, 0.3, 0.6)))
+        told(ended)
+        found.append(ended)
+    return found

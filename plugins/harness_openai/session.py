@@ -54,15 +54,22 @@ class ServiceSession:
         self._embedder = Embedder(self._client, card.id, purse, redact, self._counts)
 
     def answer(self, questions: Sequence[Question]) -> Answers:
+        self._must_be("chat", "answers no questions")
         if not questions:
             return Answers(())
         questions = [readable(question) if question.passages else question for question in questions]
         return Answers(tuple(self._runner.run(self._asker.scores(questions))), passages_of(questions))
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
+        self._must_be("embedding", "makes no vectors")
         if not texts:
             return np.empty((0, 0), np.float32)
         return self._runner.run(self._embedder.vectors(texts))
+
+    def _must_be(self, family: str, otherwise: str) -> None:
+        """Nothing is paid for what was not offered."""
+        if self._card.family != family:
+            raise ModelError(f"{self._card.id} is taken for a model of family {self._card.family!r}: it {otherwise}")
 
     def tune(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import signal
 import subprocess
@@ -371,7 +372,9 @@ def test_a_hosted_job_outlives_the_command(ran: Ran, server: State, tiny: Path, 
     program = [sys.executable, "-m", "harness", "run", "--task", str(tiny), "--strategy", "hosted"]
     program += ["--backend", "openai", "--model", "openai:m", "--prices", str(price_list(tmp_path))]
     program += ["--allow-spend", "--max-cost", "5", "--store", str(tmp_path / "store")]
-    process = subprocess.Popen(program, stderr=subprocess.PIPE, text=True)
+    # A shell that starts the tests in the background has its children ignore SIGINT.
+    unignored = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(program, stderr=subprocess.PIPE, text=True, preexec_fn=unignored)
     while not server.looks:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)

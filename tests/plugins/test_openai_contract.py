@@ -70,7 +70,9 @@ def lived(folder: Path) -> None:
         else:
             session.answer(questions(3))
             recipe = HostedRecipe(2, 4, 0.5, 7)
-            while isinstance(session.tune(material(), material(3), recipe, lambda epoch: None), Pending):
+            until = time.monotonic() + START_S
+            while isinstance(found := session.tune(material(), material(3), recipe, lambda epoch: None), Pending):
+                assert time.monotonic() < until, found.handle
                 time.sleep(0.05)
             session.answer(questions(3))
         session.close()

@@ -390,8 +390,8 @@ def _page(rows: list[dict[str, Any]], query: dict[str, list[str]]) -> dict[str, 
         "object": "list",
         "data": shown,
         "has_more": start + limit < len(rows),
-        "first_id": shown[0]["id"] if shown else None,
-        "last_id": shown[-1]["id"] if shown else None,
+        "first_id": shown[0]["id"] if shown else "",
+        "last_id": shown[-1]["id"] if shown else "",
     }
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from harness.types import Measurement
 
 FAILING, PASSAGES, TUNING = "kit-fails", "kit-passages", "kit-tuning"
-TUNES = ("tune:full", "tune:lora", "tune:qlora")
+TUNES = ("tune:full", "tune:lora", "tune:qlora", "tune:hosted")
 CAPABILITIES = frozenset(
     {"embed", "score"} | {f"{verb}:{kind}" for verb in ("answer", "read", *TUNES) for kind in Kind}
 )

@@ -18,6 +18,7 @@ from harness.plugin import (
     Artifact,
     Epoch,
     Example,
+    HarnessError,
     ModelCard,
     ModelError,
     Question,
@@ -54,12 +55,16 @@ class ServiceSession:
         self._embedder = Embedder(self._client, card.id, purse, redact, self._counts)
 
     def answer(self, questions: Sequence[Question]) -> Answers:
+        if self._card.family != "chat":
+            raise HarnessError(f"{self._card.id} makes vectors and answers nothing")
         if not questions:
             return Answers(())
         questions = [readable(question) if question.passages else question for question in questions]
         return Answers(tuple(self._runner.run(self._asker.scores(questions))), passages_of(questions))
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
+        if self._card.family != "embedding":
+            raise HarnessError(f"{self._card.id} answers and makes no vectors")
         if not texts:
             return np.empty((0, 0), np.float32)
         return self._runner.run(self._embedder.vectors(texts))
@@ -71,6 +76,8 @@ class ServiceSession:
         recipe: HostedRecipe,
         on_progress: Callable[[Epoch], None],
     ) -> TuneLog | Pending:
+        if not isinstance(recipe, HostedRecipe):
+            raise HarnessError("a service trains only by a recipe of its own: --strategy hosted")
         ordered = order(self._card.id, train, validation, recipe)
         poll_s = POLL_EMULATED_S if self._where.emulated else POLL_S
         self._opened_jobs = self._opened_jobs or self._jobs()

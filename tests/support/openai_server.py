@@ -138,13 +138,14 @@ class Api:
 
     def _likely(self, model: str, prompt: str) -> dict[str, float]:
         """Mark -> probability."""
+        seen = prompt.partition("Choices:")[0]
         passages = {word for line in prompt.splitlines() if line.startswith("Passage: ") for word in _words(line)}
         question = next(line for line in prompt.splitlines() if line.startswith("Question: "))
         choices = dict(re.findall(r"^(\w+)\) (.*)$", prompt, re.MULTILINE))
         known = self.state.learnt.get(model, {})
         scores = {}
         for mark, text in choices.items():
-            chance = int.from_bytes(hashlib.sha256(f"{question} {text}".encode()).digest()[:2]) / 65536
+            chance = int.from_bytes(hashlib.sha256(f"{seen} {text}".encode()).digest()[:2]) / 65536
             read = sum(word in passages for word in _words(text))
             learnt = sum(text == answer for key, answer in known.items() if key in question)
             scores[mark] = chance + 4 * read + 4 * learnt

@@ -38,7 +38,7 @@ class Counts:
 
     def usage(self) -> Usage:
         billed = {sort: round(count) for sort, count in self._billed.items()}
-        used = Usage(wall_s=self._wall_s, tokens=sum(billed.values()), billed=billed)
+        used = Usage(wall_s=self._wall_s or None, tokens=sum(billed.values()), billed=billed)
         self._wall_s = 0.0
         self._billed.clear()
         return used

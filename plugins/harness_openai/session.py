@@ -18,6 +18,7 @@ from harness.plugin import (
     Artifact,
     Epoch,
     Example,
+    HarnessError,
     ModelCard,
     ModelError,
     Question,
@@ -78,6 +79,8 @@ class ServiceSession:
         recipe: HostedRecipe,
         on_progress: Callable[[Epoch], None],
     ) -> TuneLog | Pending:
+        if not isinstance(recipe, HostedRecipe):
+            raise HarnessError("a service trains only by a recipe of its own: --strategy hosted")
         ordered = order(self._card.id, train, validation, recipe)
         poll_s = POLL_EMULATED_S if self._where.emulated else POLL_S
         self._opened_jobs = self._opened_jobs or self._jobs()

@@ -138,16 +138,15 @@ class Api:
 
     def _likely(self, model: str, prompt: str) -> dict[str, float]:
         """Mark -> probability."""
-        passages = [line for line in prompt.splitlines() if line.startswith("Passage: ")]
-        sentences = [set(_words(sentence)) for line in passages for sentence in line.split(". ")]
+        seen = prompt.partition("Choices:")[0]
+        passages = {word for line in prompt.splitlines() if line.startswith("Passage: ") for word in _words(line)}
         question = next(line for line in prompt.splitlines() if line.startswith("Question: "))
-        asked = set(_words(question))
         choices = dict(re.findall(r"^(\w+)\) (.*)$", prompt, re.MULTILINE))
         known = self.state.learnt.get(model, {})
         scores = {}
         for mark, text in choices.items():
-            chance = int.from_bytes(hashlib.sha256(f"{question} {text}".encode()).digest()[:2]) / 65536
-            read = sum(len(asked & sentence) for sentence in sentences for word in _words(text) if word in sentence)
+            chance = int.from_bytes(hashlib.sha256(f"{seen} {text}".encode()).digest()[:2]) / 65536
+            read = sum(word in passages for word in _words(text))
             learnt = sum(text == answer for key, answer in known.items() if key in question)
             scores[mark] = chance + 4 * read + 4 * learnt
         total = sum(math.exp(score) for score in scores.values())

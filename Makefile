@@ -14,8 +14,7 @@ test: $(STAMP)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/pytest
-	$(VENV)/bin/pytest -m "(torch or realdata or slow) and not chaos and not remote"
-	$(VENV)/bin/pytest -m remote
+	$(VENV)/bin/pytest -m "(torch or realdata or slow) and not chaos and not remote and not browser"
 	$(VENV)/bin/pytest -m chaos
 	$(VENV)/bin/pytest -n 0 -m browser
 	$(VENV)/bin/pytest -m remote

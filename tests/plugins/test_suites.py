@@ -144,7 +144,7 @@ def test_a_suite_is_asked_of_a_kept_adaptation_and_reported_apart(
     assert arm["tests"].keys() == {"unseen_facts"}
     assert report["run"]["sets"]["suite_who_is_it"] == 6
     assert "s_DIS" in terminal(report)
-    assert "## suite who-is-it" in markdown(report)
+    assert "### Suite who-is-it" in markdown(report)
     assert "suite_who_is_it,bbq_s_amb" in separated(report)
     assert run(str(suite))["cells"][0]["reused"]
 

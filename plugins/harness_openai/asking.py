@@ -19,7 +19,7 @@ from harness_openai.faults import BadRequest
 
 UNANSWERED = ("content_filter", "content_policy_violation", "context_length_exceeded")
 """Codes by which a service refuses one question, and would refuse it again."""
-REFUSED: Mapping[str, Any] = {"mark": None, "logs": None, "finish": "refused", "model": None, "request": None}
+REFUSED: Mapping[str, Any] = {"mark": None, "logs": None, "thought": False, "model": None, "request": None}
 
 
 class Asker:
@@ -49,7 +49,7 @@ class Asker:
     async def _answer(self, question: Question, at_once: int) -> Mapping[str, Any]:
         for limit in LIMITS:
             key, answer = await self._call(question, limit, at_once)
-            if answer["mark"] is not None or answer["finish"] != "length":
+            if not answer["thought"]:
                 break
         self.answered.add(key)
         self.models.update({answer["model"]: None} if answer["model"] else {})

@@ -15,7 +15,7 @@ from harness.plugin import Question
 from harness.prompts import marked, marks
 
 LIMITS = (64, 4096)
-"""Tokens of an answer; the second where the first was too few, for models that think before they write."""
+"""Tokens of an answer; the second only for a model that thinks before it writes and wrote nothing within the first."""
 ALTERNATIVES = 20
 """The most tokens of which the API tells probabilities in one place."""
 LEAST_CHARS_PER_TOKEN = 2
@@ -97,7 +97,7 @@ def told(completion: Any, choices: int) -> dict[str, Any]:
         "mark": None if place is None else text[place[0] : place[1]].upper(),
         "logs": None if place is None or not tokens else _logs(tokens, place[0], marks(choices)),
         "floor": _floor(tokens or ()),
-        "finish": choice.finish_reason if choice else None,
+        "thought": bool(choice and choice.finish_reason == "length" and not text),
         "model": completion.model,
         "fingerprint": completion.system_fingerprint,
         "id": completion.id,

@@ -158,6 +158,29 @@ def test_an_answer_that_cannot_be_read_is_chance_and_told(opened: Opened, monkey
     assert session.told()["service"]["notes"] == ["8 of 8 answers could not be read: chosen by chance"]
 
 
+@pytest.mark.parametrize(("written", "asked"), [("", 2), ("well, let me see: one", 1)])
+def test_only_a_model_that_thinks_is_given_more_room(
+    server: State, opened: Opened, monkeypatch: pytest.MonkeyPatch, written: str, asked: int
+) -> None:
+    """What writes until it is cut off would write on, at 64 times the price."""
+    from tests.support.openai_server import Api
+
+    real = Api.chat
+
+    def cut(self: Api, body: dict[str, Any]) -> dict[str, Any]:
+        found = real(self, body)
+        if body["max_completion_tokens"] < 100:
+            found["choices"][0]["finish_reason"] = "length"
+            found["choices"][0]["message"]["content"] = written
+        return found
+
+    monkeypatch.setattr(Api, "chat", cut)
+    session = opened()
+    session.answer(questions(3))
+    assert server.calls.total() == 3 * asked
+    assert bool(session.told()["service"]["notes"]) == (asked == 1)
+
+
 def test_who_answered_is_told(opened: Opened) -> None:
     session = opened()
     session.answer(questions(2))

@@ -42,7 +42,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    program = [str(Path(sys.executable).with_name("transformers")), "serve", str(folder), "--host", "127.0.0.1"]
+    command = "import sys; from transformers.cli.transformers import main; sys.argv[0] = 'transformers'; main()"
+    program = [sys.executable, "-c", command, "serve", str(folder), "--host", "127.0.0.1"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [*program, "--port", str(port), "--device", "cpu"],

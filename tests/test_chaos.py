@@ -99,9 +99,9 @@ def _figures(text: str) -> dict[str, Any]:
 def test_a_worker_that_will_not_end_is_killed_with_its_children(command: Command, tiny: Path) -> None:
     began = time.monotonic()
     ended = command(
-        "run", "--task", tiny, "--strategy", "stubborn,base", "--backend", "fake", "--time-limit", 1, "--json"
+        "run", "--task", tiny, "--strategy", "stubborn,base", "--backend", "fake", "--time-limit", 4, "--json"
     )
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 40
     assert ended.returncode == 3
     states = {cell["arm"].split("@")[0]: cell["status"] for cell in json.loads(ended.stdout)["cells"]}
     assert states == {"stubborn": "timeout", "base": "done"}

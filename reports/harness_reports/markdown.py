@@ -26,7 +26,7 @@ def render(report: Mapping[str, Any]) -> str:
     if serious := findings(report):
         lines += [*_list(serious), ""]
     for heading, those in deciding.lines(report, str):
-        lines += [f"**{markdown(heading)}**", "", *_list(those), ""]
+        lines += [f"**{markdown(headed(heading))}**", "", *_list(those), ""]
     columns = [("arm", [arm["arm"] for arm in ordered(report)])]
     columns += [(column.title, column.cells) for column in measured(report)]
     rows = zip(*(cells for _, cells in columns), strict=True)

@@ -25,7 +25,7 @@ def test_the_decision_stands_above_the_table(format: object) -> None:
     text = format.render(report)  # type: ignore[attr-defined]
     named = naming(report) if format is terminal else str
     decision, plain = report["decision"], re.sub(r"\\(.)", r"\1", text).replace("&#64;", "@")
-    told = [f"decision: {named(decision['choice'])} is recommended", *decision["summary"]]
+    told = [f"{named(decision['choice'])} is recommended", *decision["summary"]]
     told += [
         named(decision["ties"][0]),
         *decision["caveats"],

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.machine import Machine
 from harness.prices import Tariff
 from harness.prices.tokens import at_rates
 
@@ -25,14 +26,14 @@ class Spent:
 
 def budget(cells: Iterable[Spent], tariff: Tariff | None, environment: Mapping[str, Any]) -> dict[str, Any]:
     """Sums over the cells of which both sides are known; a figure that no cell has is None."""
-    gpu, cores = next(iter(environment.get("gpus", ())), None), environment["cores"] or 1
+    machine = Machine.of(environment)
     pairs: dict[str, list[tuple[float, float]]] = {name: [] for name in FIGURES}
     for cell in cells:
         sides = [dict(cell.estimate), dict(cell.actual)]
         for side in sides:
             side["usd"] = None
             if tariff is not None and (wall_s := side.get("wall_s")) is not None:
-                side["usd"] = tariff.machine_usd(wall_s, cell.device, gpu, cores)
+                side["usd"] = tariff.machine_usd(wall_s, cell.device, machine)
             if cell.rates is not None:
                 paid = at_rates(side.get("billed"), cell.rates)
                 side["usd"] = None if paid is None or side["usd"] is None else side["usd"] + paid

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from harness.errors import UsageError
+from harness.machine import Machine
 from harness.prices import ON_GPU, Tariff
 
 
@@ -16,8 +17,7 @@ class Caps:
     """Time that jobs hold this machine, at its price of an hour; beside other jobs each holds the whole of it."""
 
     tariff: Tariff | None
-    gpu: str | None
-    cores: int
+    machine: Machine
     most_usd: float | None = None
     most_gpu_hours: float | None = None
     clock: Callable[[], float] = time.monotonic
@@ -31,7 +31,7 @@ class Caps:
             device for device in sorted(devices) if self.most_usd is not None and self._usd(1.0, device) is None
         ]
         if unpriced:
-            what = self.gpu or "this GPU" if unpriced[0] == ON_GPU else "a vCPU"
+            what = self.machine.gpu or "this GPU" if unpriced[0] == ON_GPU else "a vCPU"
             raise UsageError(f"--max-cost cannot hold: no price of an hour of {what} is known; give one with --prices")
 
     def begin(self, id: str, device: str) -> None:
@@ -40,11 +40,8 @@ class Caps:
     def end(self, id: str) -> None:
         began = self._running.pop(id, None)
         if began is not None:
-            self._add(self.clock() - began[0], began[1])
-
-    def _add(self, seconds: float, device: str) -> None:
-        self.usd += self._usd(seconds, device) or 0.0
-        self.gpu_hours += seconds / 3600 if device == ON_GPU else 0.0
+            usd, hours = self._used(self.clock() - began[0], began[1])
+            self.usd, self.gpu_hours = self.usd + usd, self.gpu_hours + hours
 
     def left_usd(self) -> float:
         """What services may still charge."""
@@ -54,12 +51,11 @@ class Caps:
         """Which cap is reached by what was used, what runs, and what may be begun; None: none is."""
         usd, hours = self.usd, self.gpu_hours
         for began, where in self._running.values():
-            usd += self._usd(self.clock() - began, where) or 0.0
-            hours += (self.clock() - began) / 3600 if where == ON_GPU else 0.0
-        more_usd = service_usd + (0.0 if estimate_s is None else self._usd(estimate_s, device) or 0.0)
-        more_hours = (estimate_s or 0.0) / 3600 if device == ON_GPU else 0.0
+            running_usd, running_hours = self._used(self.clock() - began, where)
+            usd, hours = usd + running_usd, hours + running_hours
+        more_usd, more_hours = self._used(estimate_s or 0.0, device)
         used: Mapping[str, tuple[float | None, float, float, str]] = {
-            "--max-cost": (self.most_usd, usd, more_usd, "USD"),
+            "--max-cost": (self.most_usd, usd, service_usd + more_usd, "USD"),
             "--max-gpu-hours": (self.most_gpu_hours, hours, more_hours, "h"),
         }
         for flag, (most, now, more, unit) in used.items():
@@ -68,5 +64,9 @@ class Caps:
                 return f"{flag} {most:g}: {now:.3g} {unit} used{expected}; raise it and run the same command again"
         return None
 
+    def _used(self, seconds: float, device: str) -> tuple[float, float]:
+        """US dollars and GPU hours; `check` has seen to it that what a cap is set on has a price."""
+        return self._usd(seconds, device) or 0.0, seconds / 3600 if device == ON_GPU else 0.0
+
     def _usd(self, seconds: float, device: str) -> float | None:
-        return None if self.tariff is None else self.tariff.machine_usd(seconds, device, self.gpu, self.cores)
+        return None if self.tariff is None else self.tariff.machine_usd(seconds, device, self.machine)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import UsageError, unknown
+from harness.toml import read_toml
 
 HOURS_PER_MONTH = 730.0
 
@@ -101,7 +101,7 @@ def read_criteria(text: str, within: Mapping[str, Any] | None = None) -> dict[st
 
     Returns what is set, checked; raises `UsageError`.
     """
-    given = _file(Path(text)) if text.endswith(".toml") else _pairs(text)
+    given = read_toml(Path(text), f"--criteria {text}") if text.endswith(".toml") else _pairs(text)
     return checked({**(within or {}), **given}, f"--criteria {text}")
 
 
@@ -127,12 +127,3 @@ def _pairs(text: str) -> dict[str, Any]:
         listed: Sequence[str] = value.split("|")
         found[name.strip()] = tuple(listed) if name.strip() == "licences" else value.strip()
     return found
-
-
-def _file(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--criteria {path}: cannot be read: {error}") from None
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"--criteria {path}: not TOML: {error}") from None

@@ -16,6 +16,7 @@ from harness.contracts import Event, Executor
 from harness.keep import drop_all_but_best
 from harness.keys import answers_key
 from harness.leases import Leases
+from harness.machine import Machine
 from harness.meter import total
 from harness.plan import Plan
 from harness.planned import PlannedCell
@@ -63,9 +64,8 @@ class _Execution:
         self.leases = Leases(store)
         self.active: dict[str, _Active] = {}
         self.environment = environment()
-        gpu, cores = next(iter(self.environment["gpus"]), None), self.environment["cores"] or 1
         most = plan.request.max_cost_usd, plan.request.max_gpu_hours
-        self.caps = Caps(plan.terms.tariff, gpu, cores, *most)
+        self.caps = Caps(plan.terms.tariff, Machine.of(self.environment), *most)
         self.purses = Purses(store, plan)
         self.waiting: dict[str, tuple[float, PlannedCell]] = {}
         """Cells without a process, whose training goes on elsewhere: when to look again."""

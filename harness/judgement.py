@@ -102,7 +102,7 @@ def _prices(terms: Terms) -> dict[str, Any]:
     used = [price for price in (tariff.gpu_hour, tariff.cpu_hour) if price is not None]
     return {
         "as_of": terms.as_of.isoformat(),
-        "gpu": {**asdict(tariff.gpu), "also": list(tariff.gpu.also)},
+        "gpu": tariff.gpu.to_json(),
         "used": [asdict(price) for price in used],
         "warnings": tariff.warnings(terms.as_of),
     }

@@ -13,11 +13,11 @@ from typing import Any
 import harness
 from harness.codec import column
 from harness.contracts import AssetSpec, BackendSpec, StrategySpec
-from harness.energy import gpu_names
 from harness.errors import HarnessError, UsageError
 from harness.estimate import CPU_FLOPS_PER_S, Sizes, estimate, sizes
 from harness.held import held_texts
 from harness.keys import digest, source_hash
+from harness.machine import Machine
 from harness.planned import Cell, PlannedAsset, PlannedCell
 from harness.prices import ON_GPU
 from harness.registry import Registry, require
@@ -224,7 +224,7 @@ class _Planner:
         """FLOPs a second: as seen here before; else of the GPU that would run, by its maker; else of a small CPU."""
         if backend is None:
             return CPU_FLOPS_PER_S
-        name = next(iter(gpu_names()), None) if backend.device() == ON_GPU else None
+        name = Machine.here().gpu if backend.device() == ON_GPU else None
         gpu = self.tariff.book.known(name) if self.tariff and name else None
         unseen = gpu.peak_flops * gpu.utilisation if gpu else CPU_FLOPS_PER_S
         return self.rates.get(backend.name, unseen)

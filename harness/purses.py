@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 from harness.plan import Plan
@@ -40,7 +41,7 @@ class Purses:
         if self._is_to_empty(planned):
             self._put_aside(planned)
         paid = self._now(planned)
-        spending = {"file": self._file(planned), "rates": dict(planned.served.rates), "most_usd": paid + left_usd}
+        spending = {"file": str(self._file(planned)), "rates": dict(planned.served.rates), "most_usd": paid + left_usd}
         return {"spending": spending, "secrets": list(planned.backend.service.secrets)}
 
     def end(self, planned: PlannedCell) -> float:
@@ -52,10 +53,10 @@ class Purses:
         return now - before
 
     def _now(self, planned: PlannedCell) -> float:
-        return read_ledger(self._folder / f"{planned.cell.key}.jsonl").spent_usd
+        return read_ledger(self._file(planned)).spent_usd
 
-    def _file(self, planned: PlannedCell) -> str:
-        return str(self._folder / f"{planned.cell.key}.jsonl")
+    def _file(self, planned: PlannedCell) -> Path:
+        return self._folder / f"{planned.cell.key}.jsonl"
 
     def _is_to_empty(self, planned: PlannedCell) -> bool:
         return self._fresh and planned.cell.key not in self._emptied
@@ -63,7 +64,7 @@ class Purses:
     def _put_aside(self, planned: PlannedCell) -> None:
         """`--fresh` pays for everything again, once; what was paid before is kept under another name."""
         self._emptied.add(planned.cell.key)
-        file = self._folder / f"{planned.cell.key}.jsonl"
+        file = self._file(planned)
         if file.exists():
             free = (file.with_suffix(f".{number}.old") for number in itertools.count(1))
             file.rename(next(path for path in free if not path.exists()))

@@ -16,6 +16,7 @@ from harness.errors import HarnessError
 from harness.evidence import CellEvidence, Evidence, TaskEvidence, read_cell
 from harness.judgement import judged
 from harness.learning import by_size, epochs, permuted
+from harness.machine import Machine
 from harness.noted import emulated, service_notes
 from harness.registry import Registry
 from harness.request import MARGIN, PERMUTED, Asked
@@ -97,7 +98,7 @@ class _Builder:
     def __init__(self, store: Store, registry: Registry, stored: StoredRun, task: TaskEvidence, terms: Terms) -> None:
         self.store, self.registry, self.stored, self.task = store, registry, stored, task
         self.body = stored.body
-        self.tariff, self.gpu = terms.tariff, next(iter(self.body["environment"].get("gpus", ())), None)
+        self.tariff, self.gpu = terms.tariff, Machine.of(self.body["environment"]).gpu
         self.evidence: dict[str, CellEvidence] = {}
         self._measured: dict[tuple[str, ...], dict[str, Any]] = {}
         self._bases: dict[tuple[str, str | None], Evidence | None] = {}

@@ -44,7 +44,7 @@ LAYERS = (
     ("cell", "search", "held"),
     (
         *("registry", "sampling", "suites", "twins", "find", "taskfile", "events", "scaffold"),
-        *("store", "stored", "evidence", "stats", "meter", "energy", "checks", "sound"),
+        *("store", "stored", "evidence", "stats", "meter", "energy", "machine", "checks", "sound"),
         *("prices", "ownership", "criteria"),
     ),
     ("codec", "channel"),
@@ -63,6 +63,7 @@ LAYERS = (
         "flops",
         "remote",
     ),
+    ("toml",),
     ("types", "errors"),
 )
 """Top to bottom: a module imports from its own line or below. `testing` and the package root stand above."""

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import click
 
 from harness.errors import UsageError, unknown
+from harness.toml import read_toml
 
 FILE = Path("harness.toml")
 
 
 def read_defaults(group: click.Group, file: Path = FILE) -> dict[str, Any]:
     """Click's default map: command -> parameter -> value; raises `UsageError` for a name that is none."""
-    try:
-        sections = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: cannot be read: {error}") from None
-    except RecursionError:
-        raise UsageError(f"{file}: not TOML: nested too deeply") from None
-    except ValueError as error:  # of tomllib, and of int() for a number of thousands of digits
-        raise UsageError(f"{file}: not TOML: {error}") from None
     defaults = {}
-    for section, values in sections.items():
+    for section, values in read_toml(file, str(file), may_miss=True).items():
         command = group.commands.get(section)
         if command is None:
             raise UsageError(f"{file}: {unknown('section', section, group.commands)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import click
@@ -23,16 +22,16 @@ TITLES = {
 
 def show_plan(request: Request, registry: Registry, as_json: bool) -> None:
     from harness import api
-    from harness.energy import gpu_names
+    from harness.machine import Machine
     from harness.spending import leaving
 
     made = api.plan(request, registry)
-    tariff, gpu, cores = made.terms.tariff, next(iter(gpu_names()), None), os.cpu_count() or 1
+    tariff, machine = made.terms.tariff, Machine.here()
     rows: list[dict[str, Any]] = []
     for planned in made.cells:
         cell, expected = planned.cell, planned.cell.estimate
         seconds = expected.wall_s if expected else None
-        usd = None if seconds is None or tariff is None else tariff.machine_usd(seconds, planned.device, gpu, cores)
+        usd = None if seconds is None or tariff is None else tariff.machine_usd(seconds, planned.device, machine)
         if planned.served is not None:
             usd = None if usd is None or planned.served.usd is None else usd + planned.served.usd
         rows.append(

@@ -8,16 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.compare.metrics import METRICS, Metric, sums
-from harness.compare.pairs import Verdict, difference, verdict
+from harness.compare.pairs import ALIKE, PERCENT, difference, in_points
 from harness.compare.samples import Samples, sampled
 from harness.compare.selection import select
 from harness.compare.significance import holm, p_value
 from harness.evidence import Evidence
 from harness.request import MARGIN
 from harness.stats import LEAST_CLUSTERS
-
-PERCENT = 100.0
-ALIKE: Sequence[Verdict] = ("equivalent", "not separated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,21 +98,14 @@ class _Family:
     def _told(self, a: int, b: int) -> dict[str, Any]:
         p, adjusted, test = self.p[min(a, b), max(a, b)]
         found = difference(self.samples[a], self.samples[b], self.margin / PERCENT, len(self.arms[a].rows))
-        said = verdict(found, adjusted)
+        said = in_points(found, p, adjusted, test)
         return {
             "a": self.arms[a].arm.name,
             "b": self.arms[b].arm.name,
             "measure": self.metric.name,
-            "difference": found.value * PERCENT,
-            "low": found.low * PERCENT,
-            "high": found.high * PERCENT,
-            "p": p,
-            "p_adjusted": adjusted,
-            "test": test,
-            "verdict": said,
+            **said,
             "margin": self.margin,
-            "detectable": found.detectable * PERCENT,
-            "more_questions": found.more_questions if said == "not separated" else None,
+            "more_questions": found.more_questions if said["verdict"] == "not separated" else None,
             "seeds": [len(self.samples[a].seeds), len(self.samples[b].seeds)],
         }
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from harness.stats import LEVEL, Floats, interval
 
 Verdict = Literal["better", "worse", "equivalent", "not separated"]
 ALPHA = 1 - LEVEL
+PERCENT = 100.0
+ALIKE: Sequence[Verdict] = ("equivalent", "not separated")
 POWER = 0.8
 _Z_TWO_SIDED, _Z_POWER = 1.959964, 0.841621
 """Normal quantiles of 1 - ALPHA / 2 and of POWER."""
@@ -64,6 +67,20 @@ def _more(value: float, error: float, by_questions: Floats, questions: int) -> i
     if not wanted > stays or not math.isfinite(shrinks):
         return None
     return max(0, math.ceil(questions * shrinks / (wanted - stays)) - questions)
+
+
+def in_points(found: Difference, p: float, p_adjusted: float, test: str) -> dict[str, Any]:
+    """A difference as documents have it."""
+    return {
+        "difference": found.value * PERCENT,
+        "low": found.low * PERCENT,
+        "high": found.high * PERCENT,
+        "p": p,
+        "p_adjusted": p_adjusted,
+        "test": test,
+        "verdict": verdict(found, p_adjusted),
+        "detectable": found.detectable * PERCENT,
+    }
 
 
 def verdict(found: Difference, p_adjusted: float) -> Verdict:

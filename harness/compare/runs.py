@@ -9,7 +9,7 @@ from typing import Any
 from harness.compare.changes import changes
 from harness.compare.metrics import METRICS, Metric
 from harness.compare.pairing import Paired, paired
-from harness.compare.pairs import difference, verdict
+from harness.compare.pairs import PERCENT, difference, in_points
 from harness.compare.samples import Samples, sampled
 from harness.compare.significance import holm, p_value
 from harness.errors import UsageError
@@ -20,7 +20,6 @@ from harness.store import Store
 from harness.stored import StoredRun, answered, stored_run
 
 SCHEMA = "harness.comparison/1"
-PERCENT = 100.0
 EXAMPLES = 5
 """Ids told of each sort of questions that are not in both runs."""
 ONE_CLUSTER = "all questions that both asked are of one cluster, which says nothing of others"
@@ -144,17 +143,7 @@ def _difference(arm: _Arm, p: float, adjusted: float, test: str, margin: float, 
         unknown = dict.fromkeys(("low", "high", "p", "p_adjusted", "test", "verdict", "detectable"))
         return {"difference": value, **unknown, "reason": ONE_CLUSTER}
     found = difference(arm.now, arm.then, margin / PERCENT, questions)
-    return {
-        "difference": found.value * PERCENT,
-        "low": found.low * PERCENT,
-        "high": found.high * PERCENT,
-        "p": p,
-        "p_adjusted": adjusted,
-        "test": test,
-        "verdict": verdict(found, adjusted),
-        "detectable": found.detectable * PERCENT,
-        "reason": None,
-    }
+    return {**in_points(found, p, adjusted, test), "reason": None}
 
 
 def _only(store: Store, runs: Sequence[StoredRun], arms: Sequence[Mapping[str, Evidence]]) -> list[dict[str, Any]]:

@@ -10,7 +10,6 @@ from harness.criteria import Criteria, Limit
 from harness.ownership import Ownership
 
 TOTAL = "total_usd"
-ALIKE = ("equivalent", "not separated")
 Found = Mapping[str, Any]
 
 

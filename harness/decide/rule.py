@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.decide.facts import ALIKE, Facts
+from harness.compare.pairs import ALIKE
+from harness.decide.facts import Facts
 
 RECOMMENDED, NONE_GOOD, NOTHING = "recommended", "none is good enough", "nothing to decide"
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
+from typing import Any
 
 from harness.errors import UsageError, unknown
 
@@ -67,6 +68,9 @@ class Accelerator:
     source: str
     also: tuple[str, ...] = ()
     """Other names that drivers and price lists have for it."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "also": list(self.also)}
 
     def hours(self, flops: float, utilisation: float | None = None) -> float:
         return flops / (self.peak_flops * (utilisation or self.utilisation)) / 3600

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from harness.criteria import Criteria
 from harness.evidence import CellEvidence, Evidence
@@ -11,32 +11,30 @@ from harness.ownership import Costs, Range
 from harness.prices.book import VCPU, Price
 from harness.prices.tariff import ON_GPU
 from harness.prices.tokens import adapting_tokens_usd, how_charged, tokens_usd
-from harness.types import Basis
+from harness.types import Basis, Usage
 
 Spent = Callable[[str], float | None]
 """A field of `Usage` -> how much of it."""
-
-MADE = ("index",)
-"""Phases of an asset that belong to adapting the cells that read it."""
 
 
 def adapting(cell: CellEvidence, field: str) -> float | None:
     """One figure of `Usage`, summed over trials, adapting, and indexing its assets; None if any part is unknown."""
     tried = [cell.usage["trials"]] if "trials" in cell.usage else []
-    phases = [cell.usage.get("adapt"), *tried, *(asset.get(phase) for asset in cell.assets for phase in MADE)]
-    return _sum([None if phase is None else getattr(phase, field) for phase in phases])
+    return _sum([*_figures([cell.usage.get("adapt"), *tried], field), indexing(cell, field)])
 
 
 def indexing(cell: CellEvidence, field: str) -> float | None:
     """The same of its assets alone."""
-    phases = [asset.get(phase) for asset in cell.assets for phase in MADE]
-    return _sum([None if phase is None else getattr(phase, field) for phase in phases])
+    return _sum(_figures([asset.get("index") for asset in cell.assets], field))
+
+
+def _figures(phases: Iterable[Usage | None], field: str) -> list[float | None]:
+    return [None if phase is None else getattr(phase, field) for phase in phases]
 
 
 def basis(evidence: Evidence) -> Basis:
     """How the money for adapting is known: by what a service charged or the time that a GPU took, or projected."""
-    known = evidence.served is not None or evidence.device == ON_GPU or evidence.arm.model is None
-    return Basis.ESTIMATED if known else Basis.PROJECTED
+    return Basis.PROJECTED if charged_by(evidence) == "flops" else Basis.ESTIMATED
 
 
 def charged_by(evidence: Evidence) -> str:
@@ -62,9 +60,8 @@ def how_answered(evidence: Evidence) -> str:
         return "no prices are known"
     if evidence.served is not None:
         return how_charged(evidence)
-    if evidence.device == ON_GPU and evidence.arm.model is not None:
-        priced = evidence.gpu is not None and evidence.tariff.gpu_usd(1.0, evidence.gpu) is not None
-        named = evidence.gpu or "this GPU"
+    if charged_by(evidence) == "wall_s":
+        priced, named = evidence.tariff.gpu_usd(1.0, evidence.gpu) is not None, evidence.gpu or "this GPU"
         return f"seconds measured on {named} at its price of an hour" if priced else f"no price is known for {named}"
     return f"CPU seconds measured, {_told(evidence.tariff.cpu_hour, VCPU)}"
 
@@ -85,14 +82,23 @@ def indexing_usd(evidence: Evidence, cell: CellEvidence) -> float | None:
 
 
 def _made_usd(evidence: Evidence, spent: Spent, utilisation: float | None) -> float | None:
-    tariff, amount = evidence.tariff, spent(charged_by(evidence))
+    field = charged_by(evidence)
+    tariff, amount = evidence.tariff, spent(field)
     if tariff is None or amount is None:
         return None
-    if evidence.arm.model is None or evidence.served is not None:
-        return tariff.cpu_usd(amount)
-    if evidence.device == ON_GPU:
-        return None if evidence.gpu is None else tariff.gpu_usd(amount, evidence.gpu)
-    return tariff.projected_usd(amount, utilisation)
+    if field == "flops":
+        return tariff.projected_usd(amount, utilisation)
+    return _where_it_ran_usd(evidence, amount, amount)
+
+
+def _where_it_ran_usd(evidence: Evidence, wall_s: float | None, cpu_s: float | None) -> float | None:
+    """Of so long where it ran: seconds of the GPU, or of CPU cores."""
+    tariff = evidence.tariff
+    if tariff is None:
+        return None
+    if charged_by(evidence) == "wall_s":
+        return None if wall_s is None else tariff.gpu_usd(wall_s, evidence.gpu)
+    return None if cpu_s is None else tariff.cpu_usd(cpu_s)
 
 
 def question_usd(evidence: Evidence, cell: CellEvidence) -> float | None:
@@ -106,13 +112,14 @@ def question_usd(evidence: Evidence, cell: CellEvidence) -> float | None:
     searching = tariff.cpu_usd(retrieving) if retrieving else 0.0
     if evidence.served is not None:
         paid = tokens_usd(evidence, [used])
-        answering = None if paid is None else paid / asked
-    elif evidence.device == ON_GPU and evidence.arm.model is not None:
-        known = used.wall_s is not None and evidence.gpu is not None
-        answering = tariff.gpu_usd((used.wall_s or 0.0) / asked, evidence.gpu or "") if known else None
+        answering = _each(paid, asked)
     else:
-        answering = None if used.cpu_s is None else tariff.cpu_usd(used.cpu_s / asked)
+        answering = _where_it_ran_usd(evidence, _each(used.wall_s, asked), _each(used.cpu_s, asked))
     return None if answering is None or searching is None else answering + searching
+
+
+def _each(amount: float | None, count: int) -> float | None:
+    return None if amount is None else amount / count
 
 
 def retrieval_s(cell: CellEvidence) -> float | None:
@@ -148,7 +155,7 @@ def costs(evidence: Evidence, criteria: Criteria) -> Costs:
         question=_range(*[[question_usd(evidence, cell) for cell in cells]] * 3),
         question_s=_mean([_question_s(evidence, cell) for cell in cells]),
         labels=labelled,
-        machine_hour=_machine_hour(evidence, criteria),
+        machine_hour=_where_it_ran_usd(evidence, 3600.0, 3600.0 * criteria.hosted_vcpus),
     )
 
 
@@ -158,15 +165,6 @@ def _question_s(evidence: Evidence, cell: CellEvidence) -> float | None:
         return None
     retrieving = retrieval_s(cell)
     return None if retrieving is None else used.wall_s / len(evidence.task["test"]) + retrieving
-
-
-def _machine_hour(evidence: Evidence, criteria: Criteria) -> float | None:
-    tariff = evidence.tariff
-    if tariff is None:
-        return None
-    if evidence.device == ON_GPU and evidence.arm.model is not None:
-        return None if evidence.gpu is None else tariff.gpu_usd(3600, evidence.gpu)
-    return tariff.cpu_usd(3600.0 * criteria.hosted_vcpus)
 
 
 def _mean(values: list[float | None]) -> float | None:

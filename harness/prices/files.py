@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date
@@ -12,6 +11,7 @@ from typing import Any
 from harness.contracts import PriceList
 from harness.errors import UsageError
 from harness.prices.book import Accelerator, Price, PriceBook
+from harness.toml import read_toml
 
 TEXTS = ("provider", "region", "item", "unit", "source")
 MOST = 1e9
@@ -32,13 +32,7 @@ def read_book(lists: Iterable[PriceList], own: Path | None = None) -> PriceBook:
 
 
 def _entries(path: Path) -> Iterable[tuple[str, str, Mapping[str, Any]]]:
-    try:
-        read = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"price list {path}: cannot be read: {error}") from None
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"price list {path}: not TOML: {error}") from None
-    for kind, entries in read.items():
+    for kind, entries in read_toml(path, f"price list {path}").items():
         if kind not in ("price", "accelerator") or not isinstance(entries, list):
             raise UsageError(f"price list {path}: {kind!r} is neither [[price]] nor [[accelerator]]")
         for number, entry in enumerate(entries, 1):

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from harness.errors import UsageError, unknown
+from harness.machine import Machine
 from harness.prices.book import HOUR, VCPU, Accelerator, Price, PriceBook
 
 GPU = "NVIDIA L4"
@@ -46,17 +47,15 @@ class Tariff:
         price = self.cpu_hour
         return None if price is None else seconds / 3600 * price.usd
 
-    def gpu_usd(self, seconds: float, gpu: str) -> float | None:
+    def gpu_usd(self, seconds: float, gpu: str | None) -> float | None:
         """Of so many seconds on the GPU that ran; None where its name or price is not known."""
-        known = self.book.known(gpu)
+        known = self.book.known(gpu) if gpu else None
         price = self.book.price(known.name, HOUR, self.provider) if known else None
         return None if price is None else seconds / 3600 * price.usd
 
-    def machine_usd(self, wall_s: float, device: str, gpu: str | None, cores: int) -> float | None:
-        """Of so long on this machine: its GPU's hour, or that of its cores; None where the price is not known."""
-        if device == ON_GPU:
-            return None if gpu is None else self.gpu_usd(wall_s, gpu)
-        return self.cpu_usd(wall_s * cores)
+    def machine_usd(self, wall_s: float, device: str, machine: Machine) -> float | None:
+        """Of so long on a machine: its GPU's hour, or that of its cores; None where the price is not known."""
+        return self.gpu_usd(wall_s, machine.gpu) if device == ON_GPU else self.cpu_usd(wall_s * machine.cores)
 
     def warnings(self, today: date) -> list[str]:
         """What to say of the hours' prices that are old or missing."""
@@ -71,7 +70,7 @@ class Tariff:
             "gpu": self.gpu.name,
             "provider": self.provider,
             "prices": [asdict(price) for price in self.book.prices],
-            "accelerators": [{**asdict(each), "also": list(each.also)} for each in self.book.accelerators],
+            "accelerators": [each.to_json() for each in self.book.accelerators],
         }
 
     @classmethod

@@ -15,6 +15,7 @@ from harness.caps import Caps
 from harness.contracts import AssetSpec
 from harness.errors import UsageError
 from harness.leases import Leases
+from harness.machine import Machine
 from harness.planned import PlannedAsset
 from harness.prices import Accelerator, Price, PriceBook, Tariff
 from harness.processes import LocalProcesses
@@ -40,7 +41,7 @@ class Clock:
 
 def caps(usd: float | None = None, hours: float | None = None, tariff: Tariff | None = TARIFF) -> tuple[Caps, Clock]:
     clock = Clock()
-    return Caps(tariff, "NVIDIA X1", 2, usd, hours, clock), clock
+    return Caps(tariff, Machine("NVIDIA X1", 2), usd, hours, clock), clock
 
 
 def test_what_runs_counts_while_it_runs() -> None:

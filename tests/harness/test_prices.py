@@ -10,6 +10,7 @@ import pytest
 
 from harness.contracts import PriceList
 from harness.errors import UsageError
+from harness.machine import Machine
 from harness.prices import Accelerator, Price, PriceBook, Tariff, read_book, tariff
 
 GPU = Accelerator("NVIDIA X1", 100e12, 16e9, 0.1, 0.2, 0.4, "a data sheet", ("Quadro X1",))
@@ -84,7 +85,7 @@ def test_what_has_no_price_is_unknown_and_never_free() -> None:
     assert found.cpu_usd(3600) is None
     assert found.gpu_usd(3600, "NVIDIA X1") is None
     assert found.gpu_usd(3600, "never heard of") is None
-    assert found.machine_usd(3600, "cuda", None, 2) is None
+    assert found.machine_usd(3600, "cuda", Machine(None, 2)) is None
     assert [line for line in found.warnings(date(2026, 1, 1)) if "no price of an hour" in line] == found.warnings(
         date(2026, 1, 1)
     )
@@ -92,8 +93,8 @@ def test_what_has_no_price_is_unknown_and_never_free() -> None:
 
 def test_a_machine_without_a_gpu_is_its_cores() -> None:
     found = Tariff(GPU, book(price(0.05, item="vCPU"), price(2.0)))
-    assert found.machine_usd(3600, "cpu", None, 4) == pytest.approx(0.2)
-    assert found.machine_usd(1800, "cuda", "NVIDIA X1", 4) == pytest.approx(1.0)
+    assert found.machine_usd(3600, "cpu", Machine(None, 4)) == pytest.approx(0.2)
+    assert found.machine_usd(1800, "cuda", Machine("NVIDIA X1", 4)) == pytest.approx(1.0)
 
 
 def test_a_tariff_survives_the_store() -> None:

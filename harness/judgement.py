@@ -58,7 +58,8 @@ def judged(
 def _candidate(arm: Evidence, row: Mapping[str, Any], decide_on: str) -> Candidate:
     """What was measured on the set that decides, over what was measured on the test set."""
     measured = {**row["measurements"], **row["tests"].get(decide_on, {})}
-    return Candidate(arm.arm.name, measured, arm.trained, arm.model.licence if arm.model else None)
+    licence, leaves = arm.model.licence if arm.model else None, arm.served["endpoint"] if arm.served else None
+    return Candidate(arm.arm.name, measured, arm.trained, licence, leaves)
 
 
 def _pair(told: Mapping[str, Any] | None) -> Pair | None:

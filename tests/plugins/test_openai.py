@@ -21,6 +21,9 @@ from harness.errors import HarnessError
 from harness.plugin import BackendSpec, Passage, Question, Text
 from harness.registry import load_registry
 from harness.remote.purse import CapReached, Purse, read_ledger
+from harness.report import build_report
+from harness.request import Asked
+from harness.store import Store
 from harness.testing import BackendKit
 from harness_openai import harness_backends
 from harness_openai.capabilities import describe
@@ -345,6 +348,9 @@ def test_a_run_is_one_table_with_money_and_says_that_it_is_emulated(ran: Ran, se
     assert rows["base@openai:m"]["measurements"]["train_usd"]["value"] == 0
     assert spent(tmp_path / "store") == pytest.approx(server.usd(RATES), abs=1e-12)
     assert report["run"]["leaving"][0]["emulated"]
+    kept_here = build_report(Store(tmp_path / "store"), load_registry(), asked=Asked(criteria="data_may_leave=false"))
+    assert kept_here["decision"]["outcome"] == "none is good enough"
+    assert all("data may not leave" in arm["fails"][0] for arm in kept_here["decision"]["arms"])
     for format in ("table", "markdown", "csv", "json"):
         assert "stand-in" in (shown := load_registry().reporters.get(format).render(report)) or format == "csv"
         assert CANARY not in shown

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.contracts import StrategySpec
 from harness.prompts import MAX_TOKENS, PROMPT_TOKENS
+from harness.remote.orders import HOSTED_EPOCHS
 from harness.types import ModelCard, QuestionSet, Task, Usage
 
 CHARS_PER_TOKEN = 4.2
@@ -20,8 +21,6 @@ OVERHEAD_TOKENS = 40
 ANSWER_TOKENS = 12
 ANSWER_S = 0.1
 """Of a service that is asked several questions at once."""
-HOSTED_EPOCHS = 4
-"""Where a service chooses: three is usual, and it may be more."""
 
 
 @dataclass(frozen=True, slots=True)

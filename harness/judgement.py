@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import date
 from typing import Any
 
 from harness.compare import Compared
@@ -47,7 +48,9 @@ def judged(
     )
     made = choose(facts)
     doubts = [*_serious(findings), *_thin(rows.values())]
-    decision = decided(facts, made, terms, doubts, _elsewhere(made, found, sets, criteria.decide_on))
+    decision = decided(
+        facts, made, terms, doubts, _elsewhere(made, found, sets, criteria.decide_on), _endings(arms, made)
+    )
     return {
         "prices": _prices(terms),
         "ownership": ownership.document(made.interchangeable, dict.fromkeys(terms.given, terms.declared)),
@@ -85,6 +88,12 @@ def _elsewhere(made: Choice, found: Compared, sets: Sequence[str], decide_on: st
                 apart = f"{pair.value:.1f} points [{pair.low:.1f}, {pair.high:.1f}]"
                 told.append((pair.value, f"on {name}, {arm} is {apart} better than {made.choice}"))
     return [line for _, line in sorted(told, reverse=True)]
+
+
+def _endings(arms: Sequence[Evidence], made: Choice) -> list[tuple[date, str]]:
+    """Of services and models on which the choice rests, or what it ties with."""
+    told = [arm.served["notices"] for arm in arms if arm.served and arm.arm.name in (made.choice, *made.ties)]
+    return [(date.fromisoformat(each["ends"]), each["told"]) for notices in told for each in notices if each["ends"]]
 
 
 def _thin(rows: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -21,4 +21,6 @@ def service_notes(evidence: Evidence) -> list[str]:
     where = evidence.served["endpoint"]
     by = f"emulated: answered by a stand-in at {where}, not by the service" if evidence.served["emulated"] else ""
     told = [found for cell in evidence.cells for found in cell.log.get("service", {}).get("notes", ())]
-    return list(dict.fromkeys([by or f"answered by {where}", *evidence.served["notices"], *told]))
+    return list(
+        dict.fromkeys([by or f"answered by {where}", *(notice["told"] for notice in evidence.served["notices"]), *told])
+    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.contracts import AssetSpec, BackendSpec, StrategySpec
+from harness.remote.service import Notice
 from harness.search import Space
 from harness.types import Arm, ModelCard, Status, Usage
 
@@ -52,7 +53,7 @@ class Served:
     """US dollars for a million of each sort of token that it is expected to need."""
     prices: tuple[str, ...]
     """The same in words, with dates and sources."""
-    notices: tuple[str, ...]
+    notices: tuple[Notice, ...]
     usd: float | None
     """What the cell is estimated to be charged; None where a price is not known."""
 

@@ -148,7 +148,7 @@ def _leaving(plan: Plan, cells: Sequence[PlannedCell]) -> Leaving:
         dict(tokens),
         sum(each.usd or 0.0 for each in served),
         _unique(each.prices for each in served),
-        _unique(each.notices for each in served),
+        _unique([notice.told for notice in each.notices] for each in served),
     )
 
 
@@ -158,6 +158,7 @@ def _unique(texts: Iterable[Sequence[str]]) -> tuple[str, ...]:
 
 def recorded(served: Served | None) -> dict[str, Any] | None:
     """As a run's record has it."""
-    return (
-        None if served is None else {**asdict(served), "prices": list(served.prices), "notices": list(served.notices)}
-    )
+    if served is None:
+        return None
+    notices = [{"told": each.told, "ends": each.ends.isoformat() if each.ends else None} for each in served.notices]
+    return {**asdict(served), "prices": list(served.prices), "notices": notices}

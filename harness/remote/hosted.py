@@ -15,7 +15,8 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.keys import digest
-from harness.remote.orders import Doubtful, HostedJob, Jobs, Order, Pending, Refused, State
+from harness.remote.faults import Doubtful, Refused
+from harness.remote.orders import HostedJob, Jobs, Order, Pending, State
 from harness.remote.purse import Purse
 
 PREFIX = "harness-"

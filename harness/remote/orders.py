@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from harness.errors import HarnessError
+HOSTED_EPOCHS = 4
+"""Where a service chooses: three is usual, and it may be more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +79,8 @@ class Order:
     """Ours, by which the job is found again; given when it is sent."""
 
 
-class Doubtful(HarnessError):
-    """Nobody knows whether the service did what it was asked: no answer, or one that says nothing."""
-
-
-class Refused(HarnessError):
-    """The service did surely not do it; `retry_s`: after how long it might."""
-
-    def __init__(self, told: str, retry_s: float | None = None) -> None:
-        super().__init__(told)
-        self.retry_s = retry_s
-
-
 class Jobs(Protocol):
-    """What a service that trains can do; only `create` costs money. All raise `Doubtful` and `Refused`."""
+    """What a service that trains can do; only `create` costs money. All raise what `faults` names."""
 
     def upload(self, name: str, content: bytes) -> str:
         """The id of a file of this name and content, sent unless it is there."""

@@ -11,6 +11,15 @@ from harness.types import ModelCard
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """What a service's maker has said of it, in one sentence."""
+
+    told: str
+    ends: date | None = None
+    """The day on which that ends of which it speaks."""
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     endpoint: Callable[[], Endpoint]
     """Where texts go; raises `UsageError` for what may not be used."""
@@ -20,7 +29,7 @@ class Service:
     """Why it cannot be asked, such as a missing key; None: it can."""
     tuned: Callable[[str], str]
     """Model id -> the item under which prices have what was trained from it."""
-    notices: Callable[[ModelCard, Endpoint, bool, date], Sequence[str]]
+    notices: Callable[[ModelCard, Endpoint, bool, date], Sequence[Notice]]
     """What its maker has said of the model's or, where it trains, of the training's end; on that day."""
     jobs: str = ""
     """`module:function` that returns its `orders.Jobs`; empty where it trains nothing."""

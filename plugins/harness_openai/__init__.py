@@ -17,7 +17,7 @@ def harness_backends() -> Iterable[BackendSpec]:
             offers=later(f"{where}:offers"),
             load="harness_openai.backend:load",
             default_model=None,
-            requires=("openai", "tenacity"),
+            requires=("openai",),
             extra="openai",
             preload=("openai.resources.chat.completions", "openai.resources.fine_tuning", "tenacity"),
             device=lambda: "service",

@@ -8,9 +8,11 @@ from pathlib import Path
 from harness.plugin import Kind, ModelCard
 from harness.remote.purse import Purse
 from harness.remote.redaction import Redactor
+from harness.remote.session import ServiceSession
 from harness_openai.capabilities import KEY, endpoint
+from harness_openai.client import OpenAIClient, asynchronous
 from harness_openai.jobs import jobs
-from harness_openai.session import ServiceSession
+from harness_openai.training import ChatTraining
 
 
 class OpenAIBackend:
@@ -24,7 +26,9 @@ class OpenAIBackend:
         artifact: Path | None = None,
         purse: Purse,
     ) -> ServiceSession:
-        session = ServiceSession(model, endpoint(), purse, Redactor((KEY,)), jobs)
+        where = endpoint()
+        client = OpenAIClient(asynchronous(where), Redactor((KEY,)))
+        session = ServiceSession(model, where, purse, client, ChatTraining(jobs))
         if artifact is not None:
             session.reopen(artifact)
         return session

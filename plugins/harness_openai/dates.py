@@ -7,6 +7,7 @@ from datetime import date
 
 from harness.plugin import ModelCard
 from harness.remote.endpoint import Endpoint
+from harness.remote.service import Notice
 
 HOST = "api.openai.com"
 WARNED_DAYS = 180
@@ -24,16 +25,18 @@ MODELS_END = {
 """With what was trained from them; the dated snapshots of each included."""
 
 
-def notices(card: ModelCard, where: Endpoint, tunes: bool, today: date) -> Sequence[str]:
+def notices(card: ModelCard, where: Endpoint, tunes: bool, today: date) -> Sequence[Notice]:
     """Of OpenAI itself; other servers have ends of their own."""
     if where.host != HOST:
         return ()
     told = []
     if tunes:
-        told.append(TRAINING if today < TRAINING_ENDS else "OpenAI has ended self-serve fine-tuning on 2027-01-06")
+        ended = "OpenAI has ended self-serve fine-tuning on 2027-01-06"
+        told.append(Notice(TRAINING if today < TRAINING_ENDS else ended, TRAINING_ENDS))
     ends = _end(card.id)
     if ends is not None and (days := (ends - today).days) <= WARNED_DAYS:
-        told.append(f"{card.id} ends on {ends}, {f'in {days} days' if days > 0 else 'which has passed'}")
+        when = f"in {days} days" if days > 0 else "which has passed"
+        told.append(Notice(f"{card.id} ends on {ends}, {when}", ends))
     return told
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from openai import OpenAI
 from openai.types.fine_tuning import FineTuningJob
 
-from harness.remote.orders import HostedJob, Jobs, Order, Refused, State
+from harness.remote.faults import Refused
+from harness.remote.orders import HostedJob, Jobs, Order, State
 from harness.remote.redaction import Redactor
 from harness_openai.capabilities import KEY, endpoint
 from harness_openai.client import synchronous

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from harness.estimate import HOSTED_EPOCHS
 from harness.plugin import Example, HarnessError
-from harness.prompts import CHARS_PER_TOKEN, readable
-from harness.remote.orders import HostedRecipe, Order
-from harness_openai.chat import prompt, reply
+from harness.prompts import readable
+from harness.remote.chat import prompt, reply
+from harness.remote.orders import HostedRecipe, Jobs, Order
 
 LEAST = 10
 """Fewer examples are refused by the service, after they were sent."""
 
 
-def order(model: str, train: Sequence[Example], validation: Sequence[Example], recipe: HostedRecipe) -> Order:
-    if len(train) < LEAST:
-        raise HarnessError(f"a service trains on {LEAST} questions at least, and these are {len(train)}")
-    return Order(model, lines(train), lines(validation), recipe)
+class ChatTraining:
+    def __init__(self, jobs: Callable[[], Jobs]) -> None:
+        self.jobs = jobs
+
+    def order(self, model: str, train: Sequence[Example], validation: Sequence[Example], recipe: HostedRecipe) -> Order:
+        if len(train) < LEAST:
+            raise HarnessError(f"a service trains on {LEAST} questions at least, and these are {len(train)}")
+        return Order(model, lines(train), lines(validation), recipe)
 
 
 def lines(examples: Sequence[Example]) -> bytes:
@@ -30,8 +33,3 @@ def _line(example: Example) -> bytes:
     asked = {"role": "user", "content": prompt(question)}
     wanted = {"role": "assistant", "content": reply(question, example.target)}
     return json.dumps({"messages": [asked, wanted]}, ensure_ascii=False).encode() + b"\n"
-
-
-def most_tokens(ordered: Order) -> int:
-    """What it may be charged for: every character of the files in every epoch, rather too many than too few."""
-    return 2 * len(ordered.train) // CHARS_PER_TOKEN * (ordered.recipe.epochs or HOSTED_EPOCHS)

@@ -13,8 +13,9 @@ import pytest
 
 from harness.errors import HarnessError, UsageError
 from harness.remote.endpoint import endpoint
+from harness.remote.faults import Doubtful, Refused
 from harness.remote.hosted import DEADLINE_S, DOUBT_S, TRAINING, Hosted
-from harness.remote.orders import Doubtful, HostedJob, HostedRecipe, Order, Pending, Refused, State
+from harness.remote.orders import HostedJob, HostedRecipe, Order, Pending, State
 from harness.remote.purse import CapReached, Purse, read_ledger
 from harness.remote.redaction import Redactor, end_output, redact_output
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from harness.purses import Purses
 from harness.registry import load_registry
 from harness.remote.endpoint import Endpoint
 from harness.remote.purse import Purse
-from harness.remote.service import Service
+from harness.remote.service import Notice, Service
 from harness.request import Asked, Request
 from harness.spending import leaving
 from harness.store import Store
@@ -34,7 +35,7 @@ def served_spec(**changes: Any) -> BackendSpec:
         "secrets": ("ANY_KEY",),
         "why_not": lambda where: None,
         "tuned": lambda model: f"ft:{model}",
-        "notices": lambda card, where, tunes, today: [f"{card.id} ends some day"],
+        "notices": lambda card, where, tunes, today: [Notice(f"{card.id} ends some day", date(2027, 1, 6))],
     }
     return fake_spec(
         "served",

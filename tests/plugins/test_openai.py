@@ -48,11 +48,11 @@ def _soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits between tries are what the service asks for, and no more."""
     from tenacity import wait_none
 
-    import harness_openai.client
-    import harness_openai.faults
+    import harness.remote.faults
+    import harness.remote.paying
 
-    monkeypatch.setattr(harness_openai.client, "_JITTER", wait_none())
-    monkeypatch.setattr(harness_openai.faults, "RETRY_S", 0.01)
+    monkeypatch.setattr(harness.remote.paying, "_JITTER", wait_none())
+    monkeypatch.setattr(harness.remote.faults, "RETRY_S", 0.01)
 
 
 Opened = Callable[..., Any]
@@ -136,7 +136,7 @@ def test_equal_questions_are_asked_once(server: State, opened: Opened) -> None:
 
 
 def test_only_a_few_are_asked_at_once(server: State, opened: Opened) -> None:
-    from harness_openai.client import CONCURRENCY
+    from harness.remote.paying import CONCURRENCY
 
     server.pause_s = 0.02
     opened().answer(questions(40))
@@ -255,7 +255,7 @@ def test_retry_after_is_waited_for(server: State, opened: Opened) -> None:
 
 
 def test_a_used_up_quota_is_no_rate_limit(server: State, opened: Opened) -> None:
-    from harness_openai.client import CONCURRENCY
+    from harness.remote.paying import CONCURRENCY
 
     server.faults = lambda method, path: "quota"
     with pytest.raises(HarnessError, match="quota or balance is used up"):
@@ -369,7 +369,7 @@ def test_a_killed_run_pays_for_nothing_again(
     ran: Ran, server: State, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The whole command is killed, some answers in; the calls that were on their way are all that is asked again."""
-    from harness_openai.client import CONCURRENCY
+    from harness.remote.paying import CONCURRENCY
 
     server.pause_s = 0.05
     program = [sys.executable, "-m", "harness", "run", "--task", str(tiny), "--strategy", "base", "--backend", "openai"]

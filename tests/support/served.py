@@ -172,18 +172,18 @@ def _child(url: str, file: Path, asked: int, kill_after_s: float | None) -> str:
 def _work(url: str, file: Path, asked: int) -> int:
     from tenacity import wait_random
 
-    import harness_openai.client
-    import harness_openai.faults
+    import harness.remote.faults
+    import harness.remote.paying
+    import harness.remote.session
     import harness_openai.jobs
-    import harness_openai.session
     from harness.remote import hosted
     from harness_openai.backend import load
     from harness_openai.capabilities import describe
 
     os.environ.update(OPENAI_BASE_URL=url, OPENAI_API_KEY="sk-lifecycle")
-    harness_openai.client._JITTER = wait_random(0, 0.01)  # type: ignore[assignment]
-    harness_openai.session.POLL_EMULATED_S = 0.01
-    harness_openai.faults.RETRY_S = 0.01
+    harness.remote.paying._JITTER = wait_random(0, 0.01)  # type: ignore[assignment]
+    harness.remote.session.POLL_EMULATED_S = 0.01
+    harness.remote.faults.RETRY_S = 0.01
     harness_openai.jobs.READS = 0
     hosted.DOUBT_S = 0.3
     purse = Purse(file, TUNED, CAP_USD)
@@ -206,8 +206,8 @@ def _import_once() -> None:
     """Whatever the processes would import each for itself."""
     import harness_openai.backend  # noqa: F401
     from harness.remote.endpoint import Endpoint
+    from harness.remote.session import ServiceSession
     from harness_openai.client import synchronous
-    from harness_openai.session import ServiceSession
 
     client = synchronous(Endpoint("http://127.0.0.1:9", "127.0.0.1"))
     assert all((client.chat.completions, client.files, client.fine_tuning.jobs, ServiceSession))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from harness.plugin import Usage
+from harness.types import Usage
 
 
 class Counts:

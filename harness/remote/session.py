@@ -5,54 +5,67 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from harness.errors import HarnessError, ModelError
 from harness.keys import folder_hash
-from harness.plugin import (
-    NOT_PROBABILITIES,
-    Answers,
-    Artifact,
-    Epoch,
-    Example,
-    HarnessError,
-    ModelCard,
-    ModelError,
-    Question,
-    TuneLog,
-    Usage,
-)
-from harness.prompts import readable
+from harness.prompts import CHARS_PER_TOKEN, readable
+from harness.remote.asking import Asker, Chat
+from harness.remote.counts import Counts
+from harness.remote.embedding import Embedder, Vectors
 from harness.remote.endpoint import Endpoint
 from harness.remote.hosted import TRAINING, Hosted
-from harness.remote.orders import HostedRecipe, Jobs, Pending
+from harness.remote.orders import HOSTED_EPOCHS, HostedRecipe, Jobs, Order, Pending
 from harness.remote.purse import Purse
-from harness.remote.redaction import Redactor
 from harness.session import ADAPTATION_FILE, passages_of
-from harness_openai.asking import Asker
-from harness_openai.client import asynchronous
-from harness_openai.counts import Counts
-from harness_openai.embedding import Embedder
-from harness_openai.training import most_tokens, order
+from harness.types import NOT_PROBABILITIES, Answers, Artifact, Epoch, Example, ModelCard, Question, TuneLog, Usage
 
 POLL_S, POLL_EMULATED_S = 30.0, 0.5
 NO_LOGS = "the service tells no probabilities of some answers: the choice that it names scores 1, all others 0"
 
 
+class Client(Protocol):
+    """A service's SDK, opened for one cell; its calls are made in one event loop."""
+
+    sdk: str
+    """Its name and version."""
+
+    def chat(self, model: str) -> Chat: ...
+
+    def vectors(self, model: str) -> Vectors: ...
+
+    async def close(self) -> None: ...
+
+
+class Trains(Protocol):
+    """How a service trains."""
+
+    def order(self, model: str, train: Sequence[Example], validation: Sequence[Example], recipe: HostedRecipe) -> Order:
+        """In the service's format; raises `HarnessError` for what it would refuse after it was sent."""
+        ...
+
+    def jobs(self) -> Jobs: ...
+
+
 class ServiceSession:
     def __init__(
-        self, card: ModelCard, where: Endpoint, purse: Purse, redact: Redactor, jobs: Callable[[], Jobs]
+        self, card: ModelCard, where: Endpoint, purse: Purse, client: Client, training: Trains | None = None
     ) -> None:
-        self._card, self._where, self._purse, self._jobs = card, where, purse, jobs
-        self._opened_jobs: Jobs | None = None
+        self._card, self._where, self._purse, self._client = card, where, purse, client
+        self._training = training
+        self._jobs: Jobs | None = None
         self._runner = asyncio.Runner()
-        self._client = asynchronous(where)
         self._counts = Counts()
-        self._asker = Asker(self._client, card.id, purse, redact, self._counts)
-        self._embedder = Embedder(self._client, card.id, purse, redact, self._counts)
+        self._embedder = Embedder(client.vectors(card.id), purse, self._counts)
+        self._use(card.id)
+
+    def _use(self, model: str) -> None:
+        """Ask this model from now on."""
+        self._model = model
+        self._asker = Asker(self._client.chat(model), self._purse, self._counts)
 
     def answer(self, questions: Sequence[Question]) -> Answers:
         self._must_be("chat", "answers no questions")
@@ -81,14 +94,16 @@ class ServiceSession:
     ) -> TuneLog | Pending:
         if not isinstance(recipe, HostedRecipe):
             raise HarnessError("a service trains only by a recipe of its own: --strategy hosted")
-        ordered = order(self._card.id, train, validation, recipe)
+        if self._training is None:
+            raise HarnessError("the service trains no models")
+        ordered = self._training.order(self._card.id, train, validation, recipe)
         poll_s = POLL_EMULATED_S if self._where.emulated else POLL_S
-        self._opened_jobs = self._opened_jobs or self._jobs()
-        found = Hosted(self._opened_jobs, self._purse, most_tokens(ordered), poll_s=poll_s).go_on(ordered)
+        self._jobs = self._jobs or self._training.jobs()
+        found = Hosted(self._jobs, self._purse, _most_tokens(ordered), poll_s=poll_s).go_on(ordered)
         if isinstance(found, Pending):
             return found
         assert found.model is not None
-        self._asker.model = found.model
+        self._use(found.model)
         paid = self._purse.answer(TRAINING)
         self._counts.take(TRAINING, paid["billed"] if paid else {}, found.seconds or 0.0)
         return TuneLog((), recipe.epochs or 0, None, None)
@@ -96,7 +111,7 @@ class ServiceSession:
     def save(self, folder: Path) -> Artifact:
         """The model stays with the service: what is kept is its name."""
         folder.mkdir(parents=True, exist_ok=True)
-        told = {"format": "harness.adaptation/1", "base": self._card.revision, "model": self._asker.model}
+        told = {"format": "harness.adaptation/1", "base": self._card.revision, "model": self._model}
         (folder / ADAPTATION_FILE).write_text(json.dumps(told), encoding="utf-8")
         return Artifact(str(folder), *folder_hash(folder))
 
@@ -108,7 +123,7 @@ class ServiceSession:
             raise ModelError(f"{folder} is no kept adaptation: {type(error).__name__}") from None
         if base != self._card.revision:
             raise ModelError(f"{folder} was trained from another model or by another service")
-        self._asker.model = model
+        self._use(model)
 
     def forget(self) -> None:
         """Answers are kept, for they are paid for; what they took counts again."""
@@ -131,8 +146,8 @@ class ServiceSession:
             notes.append(f"{doubts} calls had no answer and may have been charged: {usd:.2g} USD at most")
         service = {
             "endpoint": self._where.url,
-            "sdk": f"openai {metadata.version('openai')}",
-            "model": asker.model,
+            "sdk": self._client.sdk,
+            "model": self._model,
             "answered_by": [*asker.models, *self._embedder.models],
             "requests": asker.requests,
             "spent_usd": self._purse.ledger.known_usd,
@@ -145,3 +160,8 @@ class ServiceSession:
     def close(self) -> None:
         self._runner.run(self._client.close())
         self._runner.close()
+
+
+def _most_tokens(ordered: Order) -> int:
+    """What it may be charged for: every character of the files in every epoch, rather too many than too few."""
+    return 2 * len(ordered.train) // CHARS_PER_TOKEN * (ordered.recipe.epochs or HOSTED_EPOCHS)

@@ -4,26 +4,39 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-from openai import AsyncOpenAI
 
 from harness.keys import digest
-from harness.remote.purse import Purse
-from harness.remote.redaction import Redactor
-from harness_openai.chat import LEAST_CHARS_PER_TOKEN
-from harness_openai.client import CONCURRENCY, each, paid
-from harness_openai.counts import Counts
+from harness.remote.counts import Counts
+from harness.remote.faults import Doubtful
+from harness.remote.paying import CONCURRENCY, LEAST_CHARS_PER_TOKEN, Sent, each, paid
+from harness.remote.purse import Billed, Purse
 
 BATCH = 64
 KEPT = 50_000
 """Vectors that are held; what is asked for again beyond them is read from the purse."""
 
 
+class Vectors(Protocol):
+    """An embedding model, as the SDK of its service asks it."""
+
+    def body(self, texts: Sequence[str]) -> Mapping[str, Any]:
+        """What is sent, as JSON; a call is known by it."""
+        ...
+
+    async def send(self, body: Mapping[str, Any]) -> tuple[np.ndarray, str | None, Billed]:
+        """Float32 [texts, d], in their order, who made them, and what is charged (empty where nothing is told).
+
+        One request and never a second; raises `Refused` or `Doubtful`.
+        """
+        ...
+
+
 class Embedder:
-    def __init__(self, client: AsyncOpenAI, model: str, purse: Purse, redact: Redactor, counts: Counts) -> None:
-        self._client, self._model, self._purse, self._redact, self._counts = client, model, purse, redact, counts
+    def __init__(self, model: Vectors, purse: Purse, counts: Counts) -> None:
+        self._model, self._purse, self._counts = model, purse, counts
         self._known: dict[str, tuple[np.ndarray, Mapping[str, float], float]] = {}
         """Text -> unit vector, and its shares of the tokens and seconds of its batch."""
         self.models: dict[str, None] = {}
@@ -46,20 +59,19 @@ class Embedder:
 
     async def _batch(self, texts: list[str]) -> bool:
         """Whether it was sent now."""
-        body: dict[str, Any] = {"model": self._model, "input": texts, "encoding_format": "float"}
+        body = self._model.body(texts)
         dearest = {"embedding tokens": sum(len(text.encode()) for text in texts) // LEAST_CHARS_PER_TOKEN + len(texts)}
 
-        async def send() -> tuple[Any, Mapping[str, int]]:
-            found = await self._client.embeddings.create(**body)
-            rows = sorted(found.data, key=lambda row: row.index)
-            array = np.array([row.embedding for row in rows], dtype=np.float32)
+        async def send() -> Sent:
+            rows, model, billed = await self._model.send(body)
+            array = np.asarray(rows, dtype=np.float32)
             if array.ndim != 2 or len(array) != len(texts) or not np.isfinite(array).all():
-                raise ValueError("not one vector for each text")
-            kept = {"vectors": base64.b64encode(array.tobytes()).decode(), "model": found.model}
-            return kept, {"embedding tokens": found.usage.prompt_tokens} if found.usage else dearest
+                raise Doubtful("an answer that cannot be read: not one vector for each text")
+            return {"vectors": base64.b64encode(array.tobytes()).decode(), "model": model}, billed
 
-        line, sent = await paid(self._purse, digest(body), dearest, send, self._redact)
-        self.models[line["answer"]["model"]] = None
+        line, sent = await paid(self._purse, digest(body), dearest, send)
+        if line["answer"]["model"]:
+            self.models[line["answer"]["model"]] = None
         array = np.frombuffer(base64.b64decode(line["answer"]["vectors"]), dtype=np.float32).reshape(len(texts), -1)
         lengths = np.linalg.norm(array, axis=1, keepdims=True)
         array = np.divide(array, lengths, out=np.zeros_like(array), where=lengths > 0)

@@ -124,22 +124,24 @@ def peer(
 
 
 def matrix_rates() -> dict[str, float]:
-    """Best of several products of 1,024 x 1,024 matrices, in GFLOP/s, for what the CPU multiplies natively."""
+    """Best of several products of square matrices, in GFLOP/s, for what the device multiplies natively."""
     import torch
 
-    from harness_torch.device import trains_in_bf16
+    from harness_torch.device import pick, trains_in_bf16
 
+    device = pick()
+    size = 1024 if device.type == "cpu" else 8192
     kinds = {"fp32": torch.float32}
-    if trains_in_bf16(torch.device("cpu")):
+    if trains_in_bf16(device):
         kinds["bf16"] = torch.bfloat16
     rates = {}
     for name, kind in kinds.items():
-        a, b = torch.randn(1024, 1024).to(kind), torch.randn(1024, 1024).to(kind)
+        a, b = (torch.randn(size, size, device=device).to(kind) for _ in range(2))
         best = 0.0
         for _ in range(30):
             began = time.perf_counter()
-            a @ b
-            best = max(best, 2 * 1024**3 / (time.perf_counter() - began) / 1e9)
+            (a @ b)[0, 0].item()
+            best = max(best, 2 * size**3 / (time.perf_counter() - began) / 1e9)
         rates[name] = best
     return rates
 

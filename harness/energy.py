@@ -5,18 +5,18 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+
+from harness import gpus
 
 RAPL = Path("/sys/class/powercap")
-NVIDIA = Path("/proc/driver/nvidia/gpus")
-MICRO, MILLI = 1e-6, 1e-3
+MICRO = 1e-6
 
 
 class EnergyMeter:
     """What was used since it was made; a counter that cannot be read leaves the whole unknown."""
 
     def __init__(self, rapl: Path = RAPL) -> None:
-        self._counters = [*_processors(rapl), *_gpus()]
+        self._counters = [*_processors(rapl), *((read, 0.0) for read in gpus.joules())]
         self._began = [read() for read, _ in self._counters]
 
     def joules(self) -> float | None:
@@ -47,32 +47,3 @@ def _read(file: Path) -> float | None:
         return int(file.read_text(encoding="ascii")) * MICRO
     except (OSError, ValueError):
         return None
-
-
-def _gpus() -> Iterator[Counter]:
-    if not NVIDIA.is_dir():
-        return
-    try:
-        import pynvml
-
-        pynvml.nvmlInit()
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(number) for number in range(pynvml.nvmlDeviceGetCount())]
-        for handle in handles:
-            pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
-    except Exception:  # no library, no permission, or a GPU too old to count: nothing is known of its energy
-        return
-    for handle in handles:
-        yield functools.partial(_of_gpu, pynvml.nvmlDeviceGetTotalEnergyConsumption, handle), 0.0
-
-
-def _of_gpu(read: Callable[[Any], int], handle: Any) -> float:
-    return read(handle) * MILLI
-
-
-def gpu_names() -> list[str]:
-    """As the driver calls them; empty without one."""
-    found = []
-    for information in sorted(NVIDIA.glob("*/information")):
-        lines = dict(line.split(":", 1) for line in information.read_text(encoding="utf-8").splitlines() if ":" in line)
-        found.append(lines.get("Model", "").strip())
-    return [name for name in found if name]

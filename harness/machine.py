@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.energy import gpu_names
+from harness import gpus
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Machine:
 
     @classmethod
     def here(cls) -> Machine:
-        return cls.of({"gpus": gpu_names(), "cores": os.cpu_count()})
+        return cls.of({"gpus": gpus.names(), "cores": os.cpu_count()})
 
     @classmethod
     def of(cls, environment: Mapping[str, Any]) -> Machine:

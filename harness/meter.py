@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from harness.energy import EnergyMeter
+from harness.gpus import BusyMeter
 from harness.types import Usage
 
 SAMPLE_S = 0.1
@@ -46,7 +47,8 @@ class Meter:
 
         Its `wall_s`, which only a session that replays answers has, is added to the time that passed.
         """
-        sampler, energy = _Sampler(), EnergyMeter()
+        busy, energy = BusyMeter(), EnergyMeter()
+        sampler = _Sampler(busy)
         wall, cpu = time.perf_counter(), cpu_s()
         sampler.start()
         try:
@@ -57,28 +59,31 @@ class Meter:
             used = Usage(
                 wall_s=time.perf_counter() - wall + (counted.wall_s or 0.0),
                 cpu_s=cpu_s() - cpu,
-                device_s=counted.device_s,
+                device_s=busy.seconds(),
                 peak_ram_bytes=sampler.peak,
                 peak_device_bytes=counted.peak_device_bytes,
                 tokens=counted.tokens,
                 flops=counted.flops,
                 energy_j=energy.joules(),
                 billed=counted.billed,
+                layers=counted.layers,
             )
             self.phases[name] = total([self.phases[name], used]) if name in self.phases else used
 
 
 class _Sampler(threading.Thread):
-    """Reads the process's memory while a phase runs."""
+    """Reads the process's memory while a phase runs, and what GPUs do."""
 
-    def __init__(self) -> None:
+    def __init__(self, busy: BusyMeter) -> None:
         super().__init__(daemon=True)
+        self._busy = busy
         self.peak: int | None = own_bytes()
         self._done = threading.Event()
 
     def run(self) -> None:
         while not self._done.wait(SAMPLE_S):
             self._look()
+            self._busy.look()
 
     def stop(self) -> None:
         self._done.set()
@@ -101,7 +106,7 @@ def total(usages: list[Usage]) -> Usage:
     def most(name: str) -> int | None:
         return max((value for usage in usages if (value := getattr(usage, name)) is not None), default=None)
 
-    tokens = add("tokens")
+    tokens, layers = add("tokens"), add("layers")
     return Usage(
         wall_s=add("wall_s"),
         cpu_s=add("cpu_s"),
@@ -111,6 +116,7 @@ def total(usages: list[Usage]) -> Usage:
         tokens=None if tokens is None else int(tokens),
         flops=add("flops"),
         energy_j=add("energy_j"),
+        layers=None if layers is None else int(layers),
         billed=_billed([usage.billed for usage in usages if usage.billed is not None]),
     )
 

@@ -27,16 +27,24 @@ CACHED_TEXTS = 50_000
 
 
 class Counter:
-    """Tokens and FLOPs of what a session reads; `passes` is 1 for answering, 2 or 3 for training (see `flops`)."""
+    """Tokens, FLOPs and layers of what is read; `passes` is 1 for answering, 2 or 3 for training (see `flops`)."""
 
     def __init__(self, card: ModelCard) -> None:
         self._card = card
         self.passes = 1
-        self.tokens, self.flops = 0, 0.0
+        self.tokens, self.flops, self.layers = 0, 0.0, 0
 
-    def count(self, lengths: Sequence[int]) -> None:
+    def count(self, lengths: Sequence[int], batches: int = 1) -> None:
+        """Texts of these lengths were read, in so many batches."""
         self.tokens += sum(lengths)
         self.flops += self.passes * forward(self._card, lengths)
+        self.layers += self.passes * batches * (self._card.layers or 0)
+
+    def taken(self) -> Usage:
+        """What was counted since the last call."""
+        found = Usage(tokens=self.tokens, flops=self.flops, layers=self.layers)
+        self.tokens, self.flops, self.layers = 0, 0.0, 0
+        return found
 
 
 class LocalSession(ABC):
@@ -185,9 +193,7 @@ class LocalSession(ABC):
         return None
 
     def usage(self) -> Usage:
-        used = Usage(tokens=self.counter.tokens, flops=self.counter.flops, peak_device_bytes=self.peak_device_bytes())
-        self.counter.tokens, self.counter.flops = 0, 0.0
-        return used
+        return replace(self.counter.taken(), peak_device_bytes=self.peak_device_bytes())
 
     def close(self) -> None:  # noqa: B027
         """The process ends with its cell."""

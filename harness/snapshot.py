@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness import gpus
 from harness.codec import encode_documents, row_parts
-from harness.energy import gpu_names
 from harness.keys import answers_key, folder_hash
 from harness.plan import Plan
 from harness.store import Store, write_part
@@ -108,6 +108,6 @@ def environment() -> dict[str, Any]:
         "system": platform.system(),
         "machine": platform.machine(),
         "cores": os.cpu_count(),
-        "gpus": gpu_names(),
+        "gpus": gpus.names(),
         "versions": dict(_versions()),
     }

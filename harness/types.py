@@ -233,7 +233,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a phase consumed; None means not measured, never 0."""
+    """What a phase consumed; `device_s`, in which GPUs ran kernels, and `energy_j` are of all that ran; None: unknown."""
 
     wall_s: float | None = None
     cpu_s: float | None = None
@@ -243,9 +243,10 @@ class Usage:
     tokens: int | None = None
     flops: float | None = None
     energy_j: float | None = None
-    """Of the whole processor and GPU meanwhile, other processes' included."""
     billed: Mapping[str, int] | None = None
     """`input tokens`, `output tokens`, ...: what a service told that it charges for."""
+    layers: int | None = None
+    """Computed one after another, passes counted as `flops` counts them (see `prices.book.LAYER_S`)."""
 
 
 @dataclass(frozen=True, slots=True)

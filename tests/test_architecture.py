@@ -44,7 +44,7 @@ LAYERS = (
     ("cell", "search", "held"),
     (
         *("registry", "sampling", "suites", "twins", "find", "taskfile", "events", "scaffold"),
-        *("store", "stored", "evidence", "stats", "meter", "energy", "machine", "checks", "sound"),
+        *("store", "stored", "evidence", "stats", "meter", "energy", "gpus", "machine", "checks", "sound"),
         *("prices", "ownership", "criteria"),
     ),
     ("codec", "channel"),

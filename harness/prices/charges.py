@@ -8,7 +8,7 @@ from harness.criteria import Criteria
 from harness.evidence import CellEvidence, Evidence
 from harness.meter import total
 from harness.ownership import Costs, Range
-from harness.prices.book import VCPU, Price
+from harness.prices.book import LAYER_S, VCPU, Accelerator, Pace, Price
 from harness.prices.tariff import ON_GPU
 from harness.prices.tokens import adapting_tokens_usd, how_charged, tokens_usd
 from harness.types import Basis, Usage
@@ -51,7 +51,8 @@ def how_adapted(evidence: Evidence) -> str:
         return how_answered(evidence)
     gpu = tariff.gpu
     peak = f"{gpu.utilisation:.0%} of {gpu.peak_flops / 1e12:.0f} TFLOP/s"
-    return f"from counted FLOPs on one {gpu.name} at {peak}, {_told(tariff.gpu_hour, gpu.name)}"
+    wait = f"{LAYER_S[Pace.LIKELY] * 1000:.1f} ms for each layer that runs"
+    return f"from counted FLOPs on one {gpu.name} at {peak}, {wait} at least, {_told(tariff.gpu_hour, gpu.name)}"
 
 
 def how_answered(evidence: Evidence) -> str:
@@ -70,25 +71,36 @@ def _told(price: Price | None, item: str) -> str:
     return f"no price is known for {item}" if price is None else price.told
 
 
-def adapting_usd(evidence: Evidence, cell: CellEvidence, utilisation: float | None = None) -> float | None:
+def adapting_usd(evidence: Evidence, cell: CellEvidence, pace: Pace = Pace.LIKELY) -> float | None:
     if evidence.served is not None:
         parts = [adapting_tokens_usd(evidence, cell), indexing_usd(evidence, cell)]
         return _sum(parts)
-    return _made_usd(evidence, lambda field: adapting(cell, field), utilisation)
+    return _made_usd(evidence, lambda field: adapting(cell, field), pace)
 
 
 def indexing_usd(evidence: Evidence, cell: CellEvidence) -> float | None:
-    return _made_usd(evidence, lambda field: indexing(cell, field), None)
+    return _made_usd(evidence, lambda field: indexing(cell, field), Pace.LIKELY)
 
 
-def _made_usd(evidence: Evidence, spent: Spent, utilisation: float | None) -> float | None:
+def _made_usd(evidence: Evidence, spent: Spent, pace: Pace) -> float | None:
     field = charged_by(evidence)
     tariff, amount = evidence.tariff, spent(field)
     if tariff is None or amount is None:
         return None
     if field == "flops":
-        return tariff.projected_usd(amount, utilisation)
+        return tariff.projected_usd(amount, _layers(spent), pace)
     return _where_it_ran_usd(evidence, amount, amount)
+
+
+def _layers(spent: Spent) -> int:
+    """0 where they were not counted: then FLOPs alone tell."""
+    return int(spent("layers") or 0)
+
+
+def projected_hours(cell: CellEvidence, gpu: Accelerator) -> float | None:
+    """Of adapting on such a GPU; None where FLOPs were not counted."""
+    flops = adapting(cell, "flops")
+    return None if flops is None else gpu.hours(flops, _layers(lambda field: adapting(cell, field)))
 
 
 def _where_it_ran_usd(evidence: Evidence, wall_s: float | None, cpu_s: float | None) -> float | None:
@@ -141,16 +153,12 @@ def _retrieval_cpu_s(cell: CellEvidence) -> float | None:
 
 def costs(evidence: Evidence, criteria: Criteria) -> Costs:
     """What the arm costs its owner, over its seeds; training as far as the GPU's use may lie on either side."""
-    tariff, cells = evidence.tariff, evidence.cells
-    gpu = tariff.gpu if tariff else None
-    low = high = None
-    if gpu is not None and basis(evidence) is Basis.PROJECTED:
-        low, high = gpu.utilisation_high, gpu.utilisation_low
+    cells, paces = evidence.cells, (Pace.LIKELY, Pace.FAST, Pace.SLOW)
     labelled = sum(len(evidence.task[name]) for name in ("train", "validation") if name in evidence.task)
     return Costs(
         arm=evidence.arm.name,
         trains=evidence.trained,
-        training=_range(*([adapting_usd(evidence, cell, share) for cell in cells] for share in (None, low, high))),
+        training=_range(*([adapting_usd(evidence, cell, pace) for cell in cells] for pace in paces)),
         indexing=_mean([indexing_usd(evidence, cell) for cell in cells]),
         question=_range(*[[question_usd(evidence, cell) for cell in cells]] * 3),
         question_s=_mean([_question_s(evidence, cell) for cell in cells]),

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.errors import UsageError, unknown
 from harness.machine import Machine
-from harness.prices.book import HOUR, VCPU, Accelerator, Price, PriceBook
+from harness.prices.book import HOUR, VCPU, Accelerator, Pace, Price, PriceBook
 
 GPU = "NVIDIA L4"
 """Onto which training is projected where none ran, unless another is named."""
@@ -37,10 +37,10 @@ class Tariff:
         """Of one vCPU."""
         return self.book.price(VCPU, HOUR, self.provider) or self.book.price(VCPU, HOUR)
 
-    def projected_usd(self, flops: float, utilisation: float | None = None) -> float | None:
-        """Of so many FLOPs on the GPU; None where its price is not known."""
+    def projected_usd(self, flops: float, layers: int = 0, pace: Pace = Pace.LIKELY) -> float | None:
+        """Of so many FLOPs in so many layers on the GPU; None where its price is not known."""
         price = self.gpu_hour
-        return None if price is None else self.gpu.hours(flops, utilisation) * price.usd
+        return None if price is None else self.gpu.hours(flops, layers, pace) * price.usd
 
     def cpu_usd(self, seconds: float) -> float | None:
         """Of so many seconds of one CPU core; None where its price is not known."""

@@ -59,8 +59,8 @@ class Traced(ABC):
     def batches(self, texts: Sequence[Ids], counter: Counter) -> list[Batch]:
         """All texts, counted, in batches of similar length."""
         lengths = [len(ids) for ids in texts]
-        counter.count(lengths)
         batches = length_batches(lengths, BATCH_TOKENS)
+        counter.count(lengths, len(batches))
         shaped = [padded([texts[row] for row in rows]) for rows in batches]
         # One look-up for all batches: its gradient is as large as the whole vocabulary.
         words = self.model.token_embedding.embeddings.value

@@ -1,6 +1,6 @@
 """Seconds, bytes, energy, and money by the report's prices."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from harness.prices.charges import (
     charged_by,
     how_adapted,
     how_answered,
+    projected_hours,
     question_usd,
     retrieval_s,
 )
@@ -112,7 +113,7 @@ def energy_kwh(evidence: Evidence) -> Measurement:
 
 
 def gpu_hours(evidence: Evidence) -> Measurement:
-    """Hours of adapting on the GPU that ran; else counted training FLOPs / (peak × utilisation) / 3600."""
+    """Hours of adapting on the GPU that ran; else projected from counted FLOPs and layers (see `Accelerator.hours`)."""
     if evidence.arm.model is None:
         return not_measured("no model is trained", "h", "lower")
     if evidence.served is not None:
@@ -121,19 +122,16 @@ def gpu_hours(evidence: Evidence) -> Measurement:
         return not_measured("no accelerator is known", "h", "lower")
     ran = evidence.tariff.book.known(evidence.gpu) if evidence.device == ON_GPU and evidence.gpu else None
     gpu = ran or evidence.tariff.gpu
-    projected = _scaled(evidence, "h", "flops", "FLOPs were not counted", gpu.hours)
+    hours = [projected_hours(cell, gpu) for cell in evidence.cells]
+    projected = _over_seeds(hours, "h", "FLOPs were not counted")
     if evidence.device != ON_GPU:
         return replace(projected, basis=Basis.PROJECTED, reason=projected.reason or how_adapted(evidence))
-    found = _scaled(evidence, "h", "wall_s", "not metered", lambda seconds: seconds / 3600)
-    if ran is None or not found.value or projected.value is None:
+    seconds = [adapting(cell, "wall_s") for cell in evidence.cells]
+    found = _over_seeds([None if each is None else each / 3600 for each in seconds], "h", "not metered")
+    if ran is None or not found.value or not projected.value:
         return found
-    off = projected.value / found.value
-    return replace(found, reason=f"from FLOPs {projected.value:.2g} h were projected, {off:.2g} times what it took")
-
-
-def _scaled(evidence: Evidence, unit: str, field: str, why: str, of: Callable[[float], float]) -> Measurement:
-    values = [adapting(cell, field) for cell in evidence.cells]
-    return _over_seeds([None if value is None else of(value) for value in values], unit, why)
+    off = f"{projected.value:.2g} h were projected, {projected.value / found.value:.2g} times what it took"
+    return replace(found, reason=f"from FLOPs and layers {off}")
 
 
 def train_usd(evidence: Evidence) -> Measurement:

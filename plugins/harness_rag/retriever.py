@@ -79,7 +79,7 @@ def _retrieve(
 
 def _nothing_read() -> Usage:
     """Words are counted, no model reads them."""
-    return Usage(tokens=0, flops=0.0)
+    return Usage(tokens=0, flops=0.0, layers=0)
 
 
 class _Told:

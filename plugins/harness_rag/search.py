@@ -8,11 +8,12 @@ from typing import Protocol
 
 import numpy as np
 
-from harness.flops import forward
 from harness.models import describe, located
 from harness.plugin import ModelError, Usage
+from harness.session import Counter
 
 CHUNK = 10_000
+BATCH = 32
 TOLD, SEED = 256, 11
 """How many questions an index of many passages is told of, and the order in which it takes the passages."""
 FUSED_DEPTH = 50
@@ -40,22 +41,19 @@ class Encoder:
         if self.card.family != "sentence-encoder":
             raise ModelError(f"encoder {self.card.id!r} is no sentence encoder (it has no modules.json)")
         self._model = SentenceTransformer(str(located(self.card)))
-        self._tokens, self._flops = 0, 0.0
+        self._counter = Counter(self.card)
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Unit vectors, float32 [n, d]."""
         most = self._model.max_seq_length or sys.maxsize
         lengths = [min(len(ids), most) for ids in self._model.tokenizer(list(texts))["input_ids"]]
-        self._tokens += sum(lengths)
-        self._flops += forward(self.card, lengths)
-        found = self._model.encode(list(texts), normalize_embeddings=True, show_progress_bar=False, batch_size=32)
+        self._counter.count(lengths, -(-len(texts) // BATCH))
+        found = self._model.encode(list(texts), normalize_embeddings=True, show_progress_bar=False, batch_size=BATCH)
         return np.asarray(found, dtype=np.float32)
 
     def usage(self) -> Usage:
-        """Tokens and FLOPs since the last call."""
-        used = Usage(tokens=self._tokens, flops=self._flops)
-        self._tokens, self._flops = 0, 0.0
-        return used
+        """What was read since the last call."""
+        return self._counter.taken()
 
 
 class Dense:

@@ -24,12 +24,12 @@ class TorchBackend:
         where, on = located(model), device.pick()
         if model.family == "sentence-encoder":
             session: TorchSession = SentenceSession(
-                SentenceScorer.open(where, kind, model.pooling or "mean"), model, on
+                SentenceScorer.open(where, kind, model.pooling or "mean", on), model, on
             )
         elif model.family == "causal":
             session = TorchSession(CausalScorer.open(where, kind), model, on)
         else:
-            session = TorchSession(EncoderScorer.open(where, kind, len(labels), seed), model, on)
+            session = TorchSession(EncoderScorer.open(where, kind, len(labels), seed, on), model, on)
         if artifact is not None:
             session.reopen(artifact)
         return session

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from harness.items import Ids
 from harness.session import Counter
-from harness_torch.packing import PACKED, Packed
+from harness_torch.packing import Packed, is_packed
 from harness_torch.padding import Padded
 
 
@@ -19,13 +19,13 @@ def pooled(
 ) -> Tensor:
     """float32 [n, d] in the order given, in batches of similar length; `pooling` is `mean` or `cls`."""
     lengths = [len(ids) for ids in texts]
-    counter.count(lengths)
     words = model.get_input_embeddings()
     device = words.weight.device
-    shape = Packed if model.config.model_type in PACKED else Padded
+    shape = Packed if is_packed(model) else Padded
     if getattr(model.config, "type_vocab_size", 0) < 2:
         types = None
     batches = shape.batches(lengths)
+    counter.count(lengths, len(batches))
     shaped = [
         shape([texts[row] for row in rows], types and [types[row] for row in rows], pad, device) for rows in batches
     ]

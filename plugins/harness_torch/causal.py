@@ -67,10 +67,11 @@ class CausalScorer(nn.Module):
         """Of each text after its prompt, in nats: [n]."""
         whole = [prompt + text for prompt, text in zip(prompts, texts, strict=True)]
         lengths = [len(ids) for ids in whole]
-        counter.count(lengths)
+        batches = length_batches(lengths, BATCH_TOKENS)
+        counter.count(lengths, len(batches))
         device = next(self.model.parameters()).device
         parts, order = [], []
-        for rows in length_batches(lengths, BATCH_TOKENS):
+        for rows in batches:
             inputs, mask, sizes = padded([whole[row] for row in rows], self.tokenizer.pad_token_id or 0, device)
             logits = self.model(input_ids=inputs, attention_mask=mask, use_cache=False).logits[:, :-1].float()
             losses = nn.functional.cross_entropy(logits.transpose(1, 2), inputs[:, 1:], reduction="none")
@@ -101,10 +102,11 @@ class CausalScorer(nn.Module):
         found = self.tokenizer(list(texts), truncation=True, max_length=self.max_tokens)["input_ids"]
         ids = [tuple(each) for each in found]
         lengths = [len(each) for each in ids]
-        counter.count(lengths)
+        batches = length_batches(lengths, BATCH_TOKENS)
+        counter.count(lengths, len(batches))
         device = next(self.model.parameters()).device
         parts, order = [], []
-        for rows in length_batches(lengths, BATCH_TOKENS):
+        for rows in batches:
             inputs, mask, sizes = padded([ids[row] for row in rows], self.tokenizer.pad_token_id or 0, device)
             states = self.model(input_ids=inputs, attention_mask=mask, output_hidden_states=True).hidden_states[-1]
             parts.append(nn.functional.normalize(mean_pooled(states, mask, sizes), dim=-1))

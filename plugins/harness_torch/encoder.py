@@ -33,8 +33,8 @@ class EncoderScorer(nn.Module):
             self.head.bias.zero_()
 
     @classmethod
-    def open(cls, where: Path, kind: Kind, labels: int, seed: int) -> EncoderScorer:
-        model = load_body(where)
+    def open(cls, where: Path, kind: Kind, labels: int, seed: int, device: torch.device) -> EncoderScorer:
+        model = load_body(where, device)
         outputs = labels if kind is Kind.CLASSIFICATION else 1
         head = initial_head(model.config.hidden_size, outputs, seed)  # type: ignore[union-attr, arg-type]
         return cls(model, AutoTokenizer.from_pretrained(where), kind, head)

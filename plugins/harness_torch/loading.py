@@ -9,7 +9,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
 from harness.plugin import ModelError
-from harness_torch.packing import ATTENTION, PACKED
+from harness_torch.packing import ATTENTION, packs
 
 OPTIONS = {
     "dtype": torch.float32,
@@ -20,10 +20,13 @@ OPTIONS = {
 }
 
 
-def load_body(where: Path) -> nn.Module:
-    """The encoder without any head; models stay in evaluation mode, for recipes train without dropout."""
+def load_body(where: Path, device: torch.device) -> nn.Module:
+    """The encoder without any head, as it is computed on such a device.
+
+    Models stay in evaluation mode, for recipes train without dropout.
+    """
     try:
-        packed = AutoConfig.from_pretrained(where, trust_remote_code=False).model_type in PACKED
+        packed = packs(AutoConfig.from_pretrained(where, trust_remote_code=False).model_type, device)
         attention = {"attn_implementation": ATTENTION} if packed else {}
         model: nn.Module = AutoModel.from_pretrained(where, **OPTIONS | attention)
     except (OSError, ValueError) as error:

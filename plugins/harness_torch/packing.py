@@ -26,6 +26,16 @@ Shapes = list[tuple[int, int]]
 """How many texts of which length follow one another."""
 
 
+def packs(model_type: str, device: torch.device) -> bool:
+    """Whether it pays: a GPU waits longer for the orders of one product for each length than padding takes it."""
+    return model_type in PACKED and device.type == "cpu"
+
+
+def is_packed(model: Any) -> bool:
+    """Whether it was opened so."""
+    return bool(model.config._attn_implementation == ATTENTION)
+
+
 class Packed:
     """Token ids and positions, both [1, tokens]; texts come ordered by length."""
 

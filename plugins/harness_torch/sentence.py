@@ -30,8 +30,8 @@ class SentenceScorer(nn.Module):
         self.head: nn.Linear | None = None
 
     @classmethod
-    def open(cls, where: Path, kind: Kind, pooling: str) -> SentenceScorer:
-        return cls(load_body(where), AutoTokenizer.from_pretrained(where), pooling, kind)
+    def open(cls, where: Path, kind: Kind, pooling: str, device: torch.device) -> SentenceScorer:
+        return cls(load_body(where, device), AutoTokenizer.from_pretrained(where), pooling, kind)
 
     def begin(self, question: Question, counter: Counter) -> None:
         """Give labels their head before it is first trained or asked."""

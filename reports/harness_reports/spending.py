@@ -65,7 +65,8 @@ def notes(report: Mapping[str, Any]) -> list[str]:
         share = f"{100 * gpu['utilisation']:.0f} %"
         if gpu.get("utilisation_low") is not None and gpu.get("utilisation_high") is not None:
             share += f" [{100 * gpu['utilisation_low']:.0f}, {100 * gpu['utilisation_high']:.0f}]"
-        said.append(f"GPU hours are of one {gpu['name']} at {share} of {gpu['peak_flops'] / 1e12:.3g} TFLOP/s")
+        peak = f"{gpu['peak_flops'] / 1e12:.3g} TFLOP/s"
+        said.append(f"GPU hours are of one {gpu['name']} at {share} of {peak}, or as long as layers wait to be started")
     if prices.get("as_of"):
         said.append(f"prices as of {prices['as_of']}")
     return [*said, *map(str, prices.get("warnings") or ())]

@@ -12,6 +12,7 @@ from harness.contracts import PriceList
 from harness.errors import UsageError
 from harness.machine import Machine
 from harness.prices import Accelerator, Price, PriceBook, Tariff, read_book, tariff
+from harness.prices.book import LAYER_S, Pace
 
 GPU = Accelerator("NVIDIA X1", 100e12, 16e9, 0.1, 0.2, 0.4, "a data sheet", ("Quadro X1",))
 LIST = """
@@ -74,9 +75,17 @@ def test_an_unknown_accelerator_or_provider_is_told_with_what_was_possible() -> 
 def test_hours_are_flops_over_what_is_reached_of_the_peak() -> None:
     """An hour at 20 % of 100 TFLOP/s is 7.2e16 FLOPs; at 40 % it takes half as long."""
     assert GPU.hours(7.2e16) == pytest.approx(1.0)
-    assert GPU.hours(7.2e16, 0.4) == pytest.approx(0.5)
+    assert GPU.hours(7.2e16, pace=Pace.FAST) == pytest.approx(0.5)
+    assert GPU.hours(7.2e16, pace=Pace.SLOW) == pytest.approx(2.0)
     found = Tariff(GPU, book(price(2.0)))
     assert found.projected_usd(7.2e16) == pytest.approx(2.0)
+
+
+def test_what_is_small_waits_for_its_layers() -> None:
+    layers = 10_000_000
+    assert GPU.hours(7.2e16, layers) == pytest.approx(layers * LAYER_S[Pace.LIKELY] / 3600)
+    assert GPU.hours(7.2e16, 10) == GPU.hours(7.2e16), "of much arithmetic only that is charged"
+    assert GPU.hours(0.0, layers, Pace.FAST) < GPU.hours(0.0, layers) < GPU.hours(0.0, layers, Pace.SLOW)
 
 
 def test_what_has_no_price_is_unknown_and_never_free() -> None:

@@ -681,6 +681,14 @@ def test_gpu_hours_are_projected_from_flops() -> None:
     assert all(part in (found.reason or "") for part in ("NVIDIA T4", "30%", "65 TFLOP/s"))
 
 
+def test_a_small_model_waits_for_its_layers() -> None:
+    """A million layers at 1.3 ms, however little they multiply; without a count of layers FLOPs alone tell."""
+    small = cost("gpu_hours", spent(Usage(flops=1.0, layers=1_000_000)))
+    assert small.value == pytest.approx(1_000_000 * 1.3e-3 / 3600)
+    assert "1.3 ms for each layer" in (small.reason or "")
+    assert (cost("gpu_hours", spent(Usage(flops=1.0))).value or 0) < 1e-12
+
+
 def test_a_price_is_of_the_named_gpu_by_the_hour() -> None:
     other = Price("aws", "us-east-1", "NVIDIA H100", "hour", 99.0, "2024-01-01", "somewhere")
     monthly = Price("aws", "us-east-1", "NVIDIA T4", "month", 300.0, "2024-01-01", "somewhere")
@@ -698,7 +706,7 @@ def test_a_gpu_that_ran_is_charged_by_the_time_it_took() -> None:
     cell = spent(Usage(wall_s=7200, flops=FLOPS_PER_HOUR))
     hours = cost("gpu_hours", cell, device="cuda", gpu="NVIDIA T4")
     assert (hours.value, hours.basis) == (pytest.approx(2), Basis.MEASURED)
-    assert hours.reason == "from FLOPs 1 h were projected, 0.5 times what it took"
+    assert hours.reason == "from FLOPs and layers 1 h were projected, 0.5 times what it took"
     usd = cost("train_usd", cell, device="cuda", gpu="NVIDIA T4")
     assert (usd.value, usd.basis) == (pytest.approx(1.0), Basis.ESTIMATED)
     unknown(cost("train_usd", cell, device="cuda", gpu="NVIDIA B200"), "no price is known for NVIDIA B200")

@@ -218,7 +218,7 @@ def test_packed_texts_train_as_padded_ones_do(pooling: str, tmp_path: Path, monk
     import torch
 
     from harness.session import Counter
-    from harness_torch import body, loading
+    from harness_torch import body, loading, packing
 
     folder = checkpoints.encoder(tmp_path)
     card = describe(str(folder))
@@ -227,9 +227,9 @@ def test_packed_texts_train_as_padded_ones_do(pooling: str, tmp_path: Path, monk
     found = []
     for packed in (True, False):
         if not packed:
-            monkeypatch.setattr(body, "PACKED", frozenset())
-            monkeypatch.setattr(loading, "PACKED", frozenset())
-        model = loading.load_body(folder)
+            monkeypatch.setattr(packing, "PACKED", frozenset())
+        model = loading.load_body(folder, torch.device("cpu"))
+        assert packing.is_packed(model) == packed
         vectors = body.pooled(model, texts, Counter(card), pad=0, pooling=pooling, types=types)
         (vectors * torch.arange(vectors.numel()).view_as(vectors)).sum().backward()
         gradients = [weight.grad.ravel() for weight in model.parameters() if weight.grad is not None]
@@ -260,11 +260,11 @@ def test_training_learns_and_a_seed_decides_it(checkpoint: Path, rows: tuple[Exa
 def test_lora_trains_few_weights_and_is_merged(checkpoint: Path, rows: tuple[Example, ...]) -> None:
     session = opened(checkpoint)
     names = set(session.scorer.model.state_dict())
-    frozen = {name: value.clone() for name, value in session.scorer.model.state_dict().items()}
+    frozen = {name: value.cpu().clone() for name, value in session.scorer.model.state_dict().items()}
     log = session.tune(rows, rows[:4], recipe(True, epochs=2), lambda epoch: None)
     assert log.trainable_parameters < 0.25 * sum(value.numel() for value in frozen.values())
     assert set(session.scorer.model.state_dict()) == names
-    changed = {n for n, value in session.scorer.model.state_dict().items() if not value.equal(frozen[n])}
+    changed = {n for n, value in session.scorer.model.state_dict().items() if not value.cpu().equal(frozen[n])}
     assert changed
     assert all(any(part in name for part in ("query", "value", "q_proj", "v_proj")) for name in changed)
 

@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from harness.contracts import Executor, ReporterSpec
+from harness.contracts import Executor
+from harness.reporting import ReporterSpec
 from harness.testing.fake import fake_spec
 from harness.testing.running import FAILING, tried
 from harness.testing.tiny import tiny_task

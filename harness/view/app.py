@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,14 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from harness.errors import HarnessError, UsageError
-from harness.view import overview
-from harness.view.filters import SIZES, Filter, groups_of, matching, read_filter
+from harness.errors import HarnessError, UsageError, unknown
+from harness.registry import Registry, load_registry
+from harness.view import overview, tallies
+from harness.view.cells import cells_of
+from harness.view.filters import SIZES, Filter, groups_of, read_filter
+from harness.view.masks import matching
 from harness.view.pages import environment
+from harness.view.reports import Reports
 from harness.view.rows import documents, neighbours, place_of, rows_at
 from harness.view.runs import Runs, RunView
 
@@ -39,19 +43,26 @@ HEADERS = {
 }
 
 
-def viewer(runs: Runs) -> ASGIApp:
-    pages = _Pages(runs)
+def viewer(runs: Runs, registry: Callable[[], Registry] = load_registry) -> ASGIApp:
+    """`registry` has the measures and formats of the reports, when one is looked at."""
+    pages = _Pages(runs, Reports(registry))
     app = Starlette(
         routes=[
             Route("/", pages.list, methods=["GET"]),
             Route("/run/{run}", pages.run, methods=["GET"]),
             Route("/run/{run}/rows", pages.rows, methods=["GET"]),
             Route("/run/{run}/row", pages.row, methods=["GET"]),
+            Route("/run/{run}/report", pages.report, methods=["GET"]),
+            Route("/run/{run}/cells", pages.cells, methods=["GET"]),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         exception_handlers={HTTPException: pages.refused, HarnessError: pages.failed, Exception: pages.broken},
     )
     return _Guarded(TrustedHostMiddleware(app, allowed_hosts=HOSTS, www_redirect=False))
+
+
+POLICY = "harness.policy"
+"""Under this name of a request's scope a page has headers of its own in place of some."""
 
 
 class _Guarded:
@@ -63,7 +74,7 @@ class _Guarded:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                MutableHeaders(scope=message).update({**HEADERS, **scope.get(POLICY, {})})
             await send(message)
 
         await self.app(scope, receive, guarded)
@@ -72,8 +83,8 @@ class _Guarded:
 class _Pages:
     """One person looks at a time: pages are made one after another, in the thread of the server."""
 
-    def __init__(self, runs: Runs) -> None:
-        self.runs, self.templates = runs, environment()
+    def __init__(self, runs: Runs, reports: Reports) -> None:
+        self.runs, self.reports, self.templates = runs, reports, environment()
         for name in self.templates.list_templates():  # compiled now, not while somebody waits
             self.templates.get_template(name)
 
@@ -99,7 +110,8 @@ class _Pages:
         run = self._opened(request)
         wanted = self._filter(request, run)
         index = run.set(wanted.set)
-        places = np.flatnonzero(matching(index, wanted))
+        found = matching(index, wanted)
+        places = np.flatnonzero(found)
         pages = max(1, -(-len(places) // wanted.size))
         if wanted.page > pages:
             raise HTTPException(404, f"there is no page {wanted.page}; the last one is {pages}")
@@ -111,6 +123,8 @@ class _Pages:
             index=index,
             rows=rows_at(index, shown, wanted.seed),
             count=len(places),
+            sum=tallies.summed(index, wanted, found),
+            beside=tallies.beside(run, wanted),
             first=(wanted.page - 1) * wanted.size + 1,
             pages=pages,
             sizes=SIZES,
@@ -137,6 +151,20 @@ class _Pages:
             row=row,
             near=neighbours(index, np.flatnonzero(matching(index, wanted)), place),
             documents=documents(run.documents, [*read, *row.evidence]),
+        )
+
+    async def report(self, request: Request) -> Response:
+        made = self.reports.page(self._opened(request))
+        request.scope[POLICY] = {"Content-Security-Policy": made.policy}
+        return HTMLResponse(made.source)
+
+    async def cells(self, request: Request) -> Response:
+        run = self._opened(request)
+        wanted = request.query_params.get("arm") or None
+        if wanted is not None and wanted not in run.stored.arms:
+            raise UsageError(unknown("arm", wanted, run.stored.arms))
+        return self._page(
+            "cells.html", run=run, wanted=wanted, cells=cells_of(self.reports.document(run), run.stored.body, wanted)
         )
 
     def _opened(self, request: Request) -> RunView:

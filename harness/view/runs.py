@@ -89,8 +89,9 @@ class RunView:
             for cell in self.cells:
                 if name in cell.parts:
                     arms.setdefault(cell.arm, []).append((cell.seed, cell.parts[name], cell.scores_only_rank))
-            questions = Parts(self.root, tuple(self.stored.task["sets"][name]["parts"]))
-            self._sets[name] = index_set(name, questions, self.stored.task["groups"], arms)
+            sets = {each: Parts(self.root, tuple(found["parts"])) for each, found in self.stored.task["sets"].items()}
+            task = self.stored.task
+            self._sets[name] = index_set(name, sets, task["groups"], arms, task.get("abstain"))
         return self._sets[name]
 
 

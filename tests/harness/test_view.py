@@ -18,7 +18,8 @@ from harness.testing.running import PASSAGES, tried
 from harness.testing.stores import WrittenArm, WrittenTask, write_run
 from harness.types import Answers, Question, Row, Status, Text
 from harness.view import overview, runs
-from harness.view.filters import matching, read_filter
+from harness.view.filters import read_filter
+from harness.view.masks import matching
 from harness.view.rows import documents, neighbours, place_of, rows_at
 from harness.view.runs import Runs, RunView
 from tests.support.viewed import RUN, counted
@@ -123,7 +124,10 @@ def test_an_address_holds_what_is_not_usual_and_begins_at_its_first_page(run: Ru
     wanted = read_filter([("arm", RAG), ("right", "0"), ("page", "3"), ("seed", "0")], run)
     assert wanted.query() == {"seed": 0, "arm": RAG, "right": "0"}
     assert wanted.query(page=4, right=None) == {"seed": 0, "arm": RAG, "page": 4}
-    assert set(wanted.conditions()) == {"arm", "right"}
+    assert wanted.conditions() == [
+        ("arm", RAG, {"seed": 0, "right": "0"}),
+        ("right", "0", {"seed": 0, "arm": RAG}),
+    ]
 
 
 def test_every_arms_answer_stands_beside_the_question(run: RunView) -> None:

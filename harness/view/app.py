@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from harness.errors import HarnessError, UsageError, unknown
-from harness.registry import Registry, load_registry
+from harness.registry import load_registry
 from harness.view import overview, tallies
 from harness.view.cells import cells_of
 from harness.view.filters import SIZES, Filter, groups_of, read_filter
@@ -43,9 +43,9 @@ HEADERS = {
 }
 
 
-def viewer(runs: Runs, registry: Callable[[], Registry] = load_registry) -> ASGIApp:
-    """`registry` has the measures and formats of the reports, when one is looked at."""
-    pages = _Pages(runs, Reports(registry))
+def viewer(runs: Runs, reports: Reports | None = None) -> ASGIApp:
+    """`reports`: by the measures and formats of the plugins that are installed, unless others are given."""
+    pages = _Pages(runs, reports or Reports(load_registry))
     app = Starlette(
         routes=[
             Route("/", pages.list, methods=["GET"]),

@@ -78,9 +78,8 @@ class Behind:
             name, value = number.group
             of: Mapping[str, Any] = (arm.get("groups") or {}).get(name, {}).get(value, {})
         else:
-            of = {"test": arm.get("measurements"), **arm.get("tests", {}), **arm.get("suites", {})}.get(
-                number.set
-            ) or {}
+            sets = {**arm.get("tests", {}), **arm.get("suites", {}), "test": arm.get("measurements", {})}
+            of = sets.get(number.set, {})
         return of.get(number.measure)
 
     def _query(self, number: Number, found: Mapping[str, Any]) -> Query | None:

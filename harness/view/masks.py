@@ -41,9 +41,9 @@ def _masks(index: SetIndex, wanted: Filter) -> Iterator[Mask]:
     if wanted.hit:
         yield _hit(index, about, seed, wanted.hit)
     if wanted.bin or wanted.surest:
-        yield picked(index, wanted).any(axis=0)
+        yield np.logical_or.reduce(picked(index, wanted))
     if wanted.arm and wanted.versus:
-        yield np.asarray(index.share(wanted.arm, seed) != index.share(wanted.versus, seed))
+        yield index.share(wanted.arm, seed) != index.share(wanted.versus, seed)
     if wanted.differ:
         yield index.differing(seed)
     if wanted.better:

@@ -18,6 +18,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from harness.cell import TIMED
 from harness.errors import HarnessError, UsageError, unknown
 from harness.registry import load_registry
 from harness.view import overview, tallies
@@ -163,8 +164,13 @@ class _Pages:
         wanted = request.query_params.get("arm") or None
         if wanted is not None and wanted not in run.stored.arms:
             raise UsageError(unknown("arm", wanted, run.stored.arms))
+        asked = wanted is not None and TIMED in run.sets and wanted in run.set(TIMED).arms
         return self._page(
-            "cells.html", run=run, wanted=wanted, cells=cells_of(self.reports.document(run), run.stored.body, wanted)
+            "cells.html",
+            run=run,
+            timed=int(run.set(TIMED).timed(wanted, None).sum()) if wanted and asked else 0,
+            wanted=wanted,
+            cells=cells_of(self.reports.document(run), run.stored.body, wanted),
         )
 
     def _opened(self, request: Request) -> RunView:

@@ -22,6 +22,7 @@ CHOICES = {
     "differ": ("1",),
     "answerable": ("1", "0"),
     "abstained": ("1", "0"),
+    "timed": ("1",),
     "gap": ("1",),
     "excess": ("1",),
 }
@@ -74,6 +75,8 @@ class Filter:
     """Of `arm`'s bins of calibration from 1, the least sure: some seed's answer is in it."""
     surest: int | None = None
     """Some seed of `arm` is so sure of its answer that only so many of its answers are surer, or as sure and before."""
+    timed: str | None = None
+    """`1`: it was also asked alone, and timed."""
     gap: str | None = None
     """`1`: it counts for the overfitting gap."""
     excess: str | None = None

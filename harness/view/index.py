@@ -10,10 +10,12 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from harness.cell import LATENCY_WARM_UP
 from harness.codec import chosen, decode_answers
 from harness.confidence import log_odds, shares
 from harness.errors import StoreError
@@ -25,6 +27,16 @@ WRONG, RIGHT, MIXED = 0, 1, 2
 """Of a row: no seed is right, every one, or some."""
 States = npt.NDArray[np.int8]
 HELD_SEARCHES = 16
+
+
+class Given(NamedTuple):
+    """What the store has of one cell's answers to a set."""
+
+    seed: int | None
+    parts: Parts
+    scores_only_rank: bool
+    alone_s: Sequence[float]
+    """Of rows that were also asked one at a time, from the first on that did not warm up (see `cell.Cell`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +54,8 @@ class Seed:
     """See `columns.hits`; None for an arm that reads no documents."""
     scores_only_rank: bool
     """Whether softmax of its scores means nothing."""
+    alone: Mapping[int, float]
+    """Place of a row that was also asked alone -> seconds."""
 
     def odds(self) -> Floats:
         """How sure it is of each answer, as log-odds: [n]."""
@@ -181,6 +195,11 @@ class SetIndex:
         known = self.accuracies
         return known[arm, seed] if (arm, seed) in known else known[arm, None]
 
+    def timed(self, arm: str, seed: int | None) -> Mask:
+        """Rows that were also asked alone: [n]."""
+        places = [place for cell in self.arms[arm].of(seed) for place in cell.alone]
+        return np.isin(np.arange(len(self)), places)
+
     def flips(self, arm: str, seed: int | None) -> Mask:
         """Rows of twin sets that some seed answers in more than one way: [n]."""
         found = np.zeros(len(self), dtype=bool)
@@ -219,26 +238,29 @@ def index_set(
     name: str,
     sets: Mapping[str, Parts],
     groups: Sequence[str],
-    arms: Mapping[str, Sequence[tuple[int | None, Parts, bool]]],
+    arms: Mapping[str, Sequence[Given]],
     abstain: str | None,
 ) -> SetIndex:
-    """`arms`: of each, (seed, parts of its answers, whether scores only rank); `StoreError` for damaged parts."""
+    """`sets`: the questions of all; `arms`: what each gave, seed by seed; `StoreError` for damaged parts."""
     questions = sets[name]
     gold = np.concatenate([np.asarray(np.from_dlpack(part), dtype=np.int64) for part in questions.column("gold")])
     found = {}
     for arm, cells in arms.items():
-        seeds = tuple(_seed(number, parts, ranks, questions, gold) for number, parts, ranks in cells)
+        seeds = tuple(_seed(cell, questions, gold) for cell in cells)
         found[arm] = ArmIndex(arm, seeds)
     return SetIndex(name, questions, gold, _groups(questions, len(gold)), tuple(groups), found, abstain, sets)
 
 
-def _seed(number: int | None, parts: Parts, ranks: bool, questions: Parts, gold: Ints) -> Seed:
+def _seed(given: Given, questions: Parts, gold: Ints) -> Seed:
+    parts = given.parts
     contents = read_parts(parts.root, parts.names)
     if contents is None:
         raise StoreError("stored answers are damaged; run the same command again")
     answers = chosen(decode_answers(contents).scores)
     hit = hits(parts.column("passages"), questions.column("evidence"))
-    return Seed(number, parts, answers.astype(np.int32), answers == gold, hit, ranks)
+    first = LATENCY_WARM_UP if len(gold) > LATENCY_WARM_UP else 0
+    alone = dict(enumerate(given.alone_s, first))
+    return Seed(given.seed, parts, answers.astype(np.int32), answers == gold, hit, given.scores_only_rank, alone)
 
 
 def _known(end: float) -> float | None:

@@ -33,6 +33,8 @@ def _masks(index: SetIndex, wanted: Filter) -> Iterator[Mask]:
             yield index.states(arm, seed) == STATES[wanted.right]
         if wanted.flip:
             yield index.flips(arm, seed)
+        if wanted.timed:
+            yield index.timed(arm, seed)
         for cell in index.arms[arm].of(seed):
             if wanted.answer:
                 yield chosen_is(index.parts.column("choices"), cell.chosen, wanted.answer)

@@ -60,6 +60,8 @@ class Sum:
     """None without an arm that it could be of."""
     parts: tuple[Part, ...] = ()
     against: Against | None = None
+    sure: tuple[float, float] | None = None
+    """How sure the arm is of the answers that were picked by that: the least and the most, probabilities."""
 
 
 def summed(index: SetIndex, wanted: Filter, found: Mask) -> Sum:
@@ -76,7 +78,20 @@ def summed(index: SetIndex, wanted: Filter, found: Mask) -> Sum:
             Part(word, int((found & (states == state)).sum()), wanted.query(right=key))
             for key, (word, state) in STATES.items()
         ]
-    return Sum(_tally(index, wanted, wanted.arm, found, counted), tuple(part for part in parts if part.count))
+    tally = _tally(index, wanted, wanted.arm, found, counted)
+    return Sum(tally, tuple(part for part in parts if part.count), sure=_sure(index, wanted, wanted.arm))
+
+
+def _sure(index: SetIndex, wanted: Filter, arm: str) -> tuple[float, float] | None:
+    cells = index.arms[arm].of(wanted.seed)
+    if not (wanted.bin or wanted.surest) or any(cell.scores_only_rank for cell in cells):
+        return None
+    odds = np.stack([index.odds(arm, cell) for cell in cells])[picked(index, wanted)]
+    return (_probability(odds.min()), _probability(odds.max())) if len(odds) else None
+
+
+def _probability(odds: float) -> float:
+    return float(1 / (1 + np.exp(-odds)))
 
 
 def _tally(index: SetIndex, wanted: Filter, arm: str, found: Mask, counted: Mask) -> Tally:
@@ -111,8 +126,8 @@ def _against(index: SetIndex, wanted: Filter, arm: str, other: str, found: Mask,
     parts = tuple(
         Part(told, int((found & mask).sum()), wanted.query(versus=None, arm=None, better=better, worse=worse))
         for told, mask, better, worse in (
-            (f"{arm} right, {other} wrong", _pair(index, arm, other, wanted.seed), arm, other),
-            (f"{other} right, {arm} wrong", _pair(index, other, arm, wanted.seed), other, arm),
+            ("the first right, the other wrong", _pair(index, arm, other, wanted.seed), arm, other),
+            ("the other right, the first wrong", _pair(index, other, arm, wanted.seed), other, arm),
         )
     )
     of = int(counted.sum())

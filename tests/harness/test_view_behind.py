@@ -121,6 +121,7 @@ def test_the_surest_answers_are_as_many_as_the_share_says(seen: Seen) -> None:
     for place, (share, _) in enumerate(found(seen, BASE)["measurements"]["aurc"]["points"]):
         assert seen.land(Number(BASE, "aurc", point=place)).rows == round(share / 100 * 130)
     assert seen.land(Number(FULL, "aurc", point=4)).of == 3 * 33
+    assert re.search(r"Sure of them: \d+\.\d to \d+\.\d %", seen.land(Number(BASE, "aurc", point=4)).text)
 
 
 @pytest.mark.parametrize("arm", [FULL, RAG])
@@ -207,6 +208,11 @@ def test_what_no_row_has_leads_to_the_cells(seen: Seen, measure: str) -> None:
     assert text.count("Measured of this cell") == 3
     assert "train s 3 s 1" in text or "train s 3 [3, 3] s 1" in text
     assert "keras" not in text
+    (rows,) = {link for link in Page(seen.client.get(url).text).values("href") if "timed=1" in link}
+    timed = landed(seen.client, rows)
+    assert timed.rows == 3, "after five that warm up"
+    assert "Question 6 q5" in timed.text
+    assert "10 ms" in timed.text
 
 
 def test_all_cells_tell_status_and_reason(seen: Seen) -> None:

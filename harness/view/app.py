@@ -164,14 +164,14 @@ class _Pages:
         wanted = request.query_params.get("arm") or None
         if wanted is not None and wanted not in run.stored.arms:
             raise UsageError(unknown("arm", wanted, run.stored.arms))
-        asked = wanted is not None and TIMED in run.sets and wanted in run.set(TIMED).arms
-        return self._page(
-            "cells.html",
-            run=run,
-            timed=int(run.set(TIMED).timed(wanted, None).sum()) if wanted and asked else 0,
-            wanted=wanted,
-            cells=cells_of(self.reports.document(run), run.stored.body, wanted),
-        )
+        shown = cells_of(self.reports.document(run), run.stored.body, wanted)
+        return self._page("cells.html", run=run, wanted=wanted, cells=shown, timed=self._timed(run, wanted))
+
+    def _timed(self, run: RunView, arm: str | None) -> int:
+        """How many rows it was also asked alone."""
+        if arm is None or TIMED not in run.sets or arm not in run.set(TIMED).arms:
+            return 0
+        return int(run.set(TIMED).timed(arm, None).sum())
 
     def _opened(self, request: Request) -> RunView:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,12 +15,15 @@ from starlette.testclient import TestClient
 from harness.registry import load_registry
 from harness.reporting import Number
 from harness.stats import SEED, resampled
+from harness.testing.reporters import CONTROL
 from harness.view.app import viewer
 from harness.view.behind import CONDITIONS, GAPS, Behind
+from harness.view.links import cells_url, report_url, rows_url
 from harness.view.reports import Reports
 from harness.view.runs import Runs
 from tests.support.measured import BASE, FULL, KERAS, RAG, RUN, measured
 from tests.support.pages import Page, without_charts
+from tests.support.viewed import spoilt
 
 SEEDS = {FULL: 3, RAG: 2, KERAS: 1, BASE: 1}
 SHARES = {"accuracy", "hit_at_k", "hit_right", "hit_wrong", "miss_right", "miss_wrong"}
@@ -252,3 +256,41 @@ def test_the_served_report_may_use_its_own_style_sheet_and_nothing_else(seen: Se
     assert answered.headers["Cache-Control"] == "no-store"
     assert "script-src 'self'" in seen.client.get("/").headers["Content-Security-Policy"]
     assert all((target or "").startswith(("#", "/run/")) for target in page.values("href"))
+
+
+def test_no_text_becomes_markup_of_reports_and_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store of attacks gives the elements and attributes that a harmless one gives, and links within this viewer."""
+    without_charts(monkeypatch)
+    monkeypatch.setattr(resampled, "__defaults__", (20, SEED))
+    shapes = []
+    for hostile in (False, True):
+        runs, reports = Runs(spoilt(tmp_path / str(hostile), hostile)), Reports(load_registry)
+        run = runs.open()
+        index = run.set("test")
+        arm, other = list(index.arms)[:2]
+        (group,) = index.groups
+        values = tuple(f"{group}:{value}" for value in index.groups[group][0])
+        client = TestClient(viewer(runs, reports), base_url="http://127.0.0.1:8000")
+        asked = [
+            report_url(run.stored.id),
+            cells_url(run.stored.id),
+            cells_url(run.stored.id, arm),
+            rows_url(run.stored.id, arm=arm, versus=other, size=3),
+            rows_url(run.stored.id, arm=arm, group=values, size=3),
+            rows_url(run.stored.id, arm=arm, marked=group, surest=7, size=3),
+            cells_url(run.stored.id, arm + "x"),
+        ]
+        answers = [client.get(page) for page in asked]
+        assert [each.status_code for each in answers] == [200] * 6 + [400], answers[0].text[-500:]
+        pages = [Page(each.text) for each in answers]
+        assert not any(CONTROL.search(each.text) for each in answers)
+        for page in pages:
+            links = [*page.values("href"), *page.values("src")]
+            assert all(link.startswith(("/", "#")) and not link.startswith("//") for link in links)
+        numbers = [found for tag, found in pages[0].elements if tag == "a" and found.get("class") == "number"]
+        assert len(numbers) > 20
+        assert client.get(numbers[0]["href"] or "").status_code == 200
+        assert "script" not in {tag for tag, _ in pages[0].elements}
+        shapes.append([page.shape for page in pages])
+    for harmless, attacked in zip(*shapes, strict=True):
+        assert harmless == attacked

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -82,7 +83,10 @@ class _Guarded:
 
 
 class _Pages:
-    """One person looks at a time: pages are made one after another, in the thread of the server."""
+    """One person looks at a time: pages are made one after another, in the thread of the server.
+
+    A report of many rows takes as long as `harness report`; it is made beside them, in another thread.
+    """
 
     def __init__(self, runs: Runs, reports: Reports) -> None:
         self.runs, self.reports, self.templates = runs, reports, environment()
@@ -155,7 +159,7 @@ class _Pages:
         )
 
     async def report(self, request: Request) -> Response:
-        made = self.reports.page(self._opened(request))
+        made = await run_in_threadpool(self.reports.page, self._opened(request))
         request.scope[POLICY] = {"Content-Security-Policy": made.policy}
         return HTMLResponse(made.source)
 
@@ -164,7 +168,8 @@ class _Pages:
         wanted = request.query_params.get("arm") or None
         if wanted is not None and wanted not in run.stored.arms:
             raise UsageError(unknown("arm", wanted, run.stored.arms))
-        shown = cells_of(self.reports.document(run), run.stored.body, wanted)
+        report = await run_in_threadpool(self.reports.document, run)
+        shown = cells_of(report, run.stored.body, wanted)
         return self._page("cells.html", run=run, wanted=wanted, cells=shown, timed=self._timed(run, wanted))
 
     def _timed(self, run: RunView, arm: str | None) -> int:

@@ -6,6 +6,7 @@ import base64
 import functools
 import hashlib
 import html.parser
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -30,10 +31,10 @@ class Page:
 
 
 class Reports:
-    """`registry` is asked for when a report is first looked at."""
+    """`registry` is asked for when a report is first looked at. Two threads make none twice."""
 
     def __init__(self, registry: Callable[[], Registry]) -> None:
-        self._registry = functools.cache(registry)
+        self._registry, self._making = functools.cache(registry), threading.RLock()
         self._documents: OrderedDict[str, tuple[float, dict[str, Any]]] = OrderedDict()
         self._pages: OrderedDict[str, tuple[float, Page]] = OrderedDict()
 
@@ -44,7 +45,8 @@ class Reports:
             with closing(Store(run.root, to_read=True)) as store:
                 return build_report(store, self._registry(), run.stored.id)
 
-        return _held(self._documents, run, made)
+        with self._making:
+            return _held(self._documents, run, made)
 
     def page(self, run: RunView) -> Page:
         """By the first format that has links; `MissingDependency` where none is installed, or what it needs is not."""
@@ -57,7 +59,8 @@ class Reports:
             source = linked(report, Behind(run, report))
             return Page(source, _policy(source))
 
-        return _held(self._pages, run, made)
+        with self._making:
+            return _held(self._pages, run, made)
 
 
 def _held(held: OrderedDict[str, tuple[float, T]], run: RunView, make: Callable[[], T]) -> T:

@@ -56,7 +56,7 @@ class Seen:
 
 def landed(client: TestClient, url: str) -> Landed:
     answered = client.get(f"{url}&size=1")
-    text = Page(answered.text).text
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", "", answered.text))
     assert answered.status_code == 200, text
     rows = re.search(r"–[\d,]+ of ([\d,]+) questions", text)
     tally = re.search(r": ([\d,]+) of ([\d,]+) (questions|answers|sets of twins)", text)
@@ -71,16 +71,17 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
         without_charts(patch)
         patch.setattr(resampled, "__defaults__", (20, SEED))  # intervals lead nowhere of their own
         runs, reports = Runs(root), Reports(load_registry)
-        report = reports.document(runs.open())
-        client = TestClient(viewer(runs, reports), base_url="http://127.0.0.1:8000", follow_redirects=False)
-        yield Seen(client, report, Behind(runs.open(), report))
+        run = runs.open()
+        report = reports.document(run)
+        with TestClient(viewer(runs, reports), base_url="http://127.0.0.1:8000", follow_redirects=False) as client:
+            yield Seen(client, report, Behind(run, report))
 
 
 def found(seen: Seen, arm: str) -> Mapping[str, Any]:
     return next(row for row in seen.report["table"] if row["arm"] == arm)
 
 
-@pytest.mark.parametrize("arm", [FULL, RAG, BASE])
+@pytest.mark.parametrize("arm", [FULL, RAG])
 @pytest.mark.parametrize("measure", sorted(SHARES))
 def test_a_share_leads_to_its_rows(seen: Seen, arm: str, measure: str) -> None:
     told = found(seen, arm)["measurements"][measure]
@@ -112,7 +113,7 @@ def test_what_is_of_a_whole_set_leads_to_it(seen: Seen) -> None:
 def test_a_bin_of_calibration_holds_as_many_answers(seen: Seen, arm: str) -> None:
     points = found(seen, arm)["measurements"]["ece"]["points"]
     assert len(points) > 10
-    for place, (_, right, answers) in enumerate(points):
+    for place, (_, right, answers) in list(enumerate(points))[::3]:
         landed = seen.land(Number(arm, "ece", point=place))
         assert landed.of == answers
         assert landed.met is not None
@@ -122,7 +123,7 @@ def test_a_bin_of_calibration_holds_as_many_answers(seen: Seen, arm: str) -> Non
 
 
 def test_the_surest_answers_are_as_many_as_the_share_says(seen: Seen) -> None:
-    for place, (share, _) in enumerate(found(seen, BASE)["measurements"]["aurc"]["points"]):
+    for place, (share, _) in list(enumerate(found(seen, BASE)["measurements"]["aurc"]["points"]))[::6]:
         assert seen.land(Number(BASE, "aurc", point=place)).rows == round(share / 100 * 130)
     assert seen.land(Number(FULL, "aurc", point=4)).of == 3 * 33
     assert re.search(r"Sure of them: \d+\.\d to \d+\.\d %", seen.land(Number(BASE, "aurc", point=4)).text)
@@ -228,18 +229,22 @@ def test_all_cells_tell_status_and_reason(seen: Seen) -> None:
     assert seen.client.get(f"{url}?arm=nobody").status_code == 400
 
 
-def test_every_number_of_the_served_report_leads_somewhere(seen: Seen) -> None:
-    answered = seen.client.get(f"/run/{RUN}/report")
-    assert answered.status_code == 200
-    page = Page(answered.text)
-    links = [found["href"] for tag, found in page.elements if tag == "a" and found.get("class") == "number"]
-    assert len(links) > 150
-    kinds = {tuple(sorted(parse_qs(urlsplit(link or "").query))) for link in links}
-    for condition in ("bin", "surest", "versus", "group", "marked", "hit", "flip", "gap", "abstained"):
-        assert any(condition in kind for kind in kinds), condition
-    tried = {kind: link for link in links if link for kind in [tuple(sorted(parse_qs(urlsplit(link).query)))]}
-    for link in tried.values():
+def test_the_served_report_has_links_of_every_kind(seen: Seen) -> None:
+    kinds = {name for link in served(seen) for name in parse_qs(urlsplit(link).query)}
+    assert {"bin", "surest", "versus", "group", "marked", "hit", "flip", "gap", "abstained"} <= kinds
+    assert len(served(seen)) > 150
+
+
+@pytest.mark.slow
+def test_links_of_the_served_report_lead_somewhere(seen: Seen) -> None:
+    for link in {tuple(sorted(parse_qs(urlsplit(link).query))): link for link in served(seen)}.values():
         assert seen.client.get(link).status_code == 200, link
+
+
+def served(seen: Seen) -> list[str]:
+    """The addresses of the report's numbers."""
+    page = Page(seen.client.get(report_url(RUN)).text)
+    return [found["href"] or "" for tag, found in page.elements if tag == "a" and found.get("class") == "number"]
 
 
 def test_the_served_report_may_use_its_own_style_sheet_and_nothing_else(seen: Seen) -> None:
@@ -258,6 +263,7 @@ def test_the_served_report_may_use_its_own_style_sheet_and_nothing_else(seen: Se
     assert all((target or "").startswith(("#", "/run/")) for target in page.values("href"))
 
 
+@pytest.mark.slow
 def test_no_text_becomes_markup_of_reports_and_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store of attacks gives the elements and attributes that a harmless one gives, and links within this viewer."""
     without_charts(monkeypatch)

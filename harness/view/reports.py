@@ -18,9 +18,11 @@ from harness.registry import Registry
 from harness.report import build_report
 from harness.store import Store
 from harness.view.behind import Behind
-from harness.view.runs import HELD_RUNS, RunView
+from harness.view.runs import HELD_RUNS, Answered, CellState, RunView
 
 T = TypeVar("T")
+State = tuple[float, tuple[Answered, ...], tuple[CellState, ...]]
+"""When the run ended, its cells that have answers, and those that have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,8 @@ class Reports:
 
     def __init__(self, registry: Callable[[], Registry]) -> None:
         self._registry, self._making = functools.cache(registry), threading.RLock()
-        self._documents: OrderedDict[str, tuple[float, dict[str, Any]]] = OrderedDict()
-        self._pages: OrderedDict[str, tuple[float, Page]] = OrderedDict()
+        self._documents: OrderedDict[str, tuple[State, dict[str, Any]]] = OrderedDict()
+        self._pages: OrderedDict[str, tuple[State, Page]] = OrderedDict()
 
     def document(self, run: RunView) -> Mapping[str, Any]:
         """`harness.report/1`, on the terms that the run was made on."""
@@ -63,11 +65,11 @@ class Reports:
             return _held(self._pages, run, made)
 
 
-def _held(held: OrderedDict[str, tuple[float, T]], run: RunView, make: Callable[[], T]) -> T:
-    """Made anew when the run was read anew."""
-    id = run.stored.id
-    if id not in held or held[id][0] != run.read:
-        held[id] = run.read, make()
+def _held(held: OrderedDict[str, tuple[State, T]], run: RunView, make: Callable[[], T]) -> T:
+    """Made anew when cells have ended meanwhile."""
+    id, state = run.stored.id, (run.stored.ended, run.cells, run.missing)
+    if id not in held or held[id][0] != state:
+        held[id] = state, make()
     held.move_to_end(id)
     while len(held) > HELD_RUNS:
         held.popitem(last=False)

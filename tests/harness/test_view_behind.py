@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
@@ -16,6 +17,8 @@ from harness.registry import load_registry
 from harness.reporting import Number
 from harness.stats import SEED, resampled
 from harness.testing.reporters import CONTROL
+from harness.testing.stores import WrittenArm, WrittenTask, write_run
+from harness.types import Answers, Question, Row, Status, Text
 from harness.view.app import viewer
 from harness.view.behind import CONDITIONS, GAPS, Behind
 from harness.view.links import cells_url, report_url, rows_url
@@ -300,3 +303,20 @@ def test_no_text_becomes_markup_of_reports_and_cells(tmp_path: Path, monkeypatch
         shapes.append([page.shape for page in pages])
     for harmless, attacked in zip(*shapes, strict=True):
         assert harmless == attacked
+
+
+def test_a_report_is_made_once_until_a_cell_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    monkeypatch.setattr("harness.view.reports.build_report", lambda store, registry, run: made.append(run) or {})
+    monkeypatch.setattr("harness.view.runs.LOOK_AGAIN_S", -1.0)
+    rows = [Row(Question("q", (Text("?"),), ("a", "b")), 0, "c")]
+    done = WrittenArm("base", [{"test": Answers((np.array([1, 0], dtype=np.float32),))}])
+    waiting = WrittenArm("rag", (), status=Status.PLANNED)
+    write_run(tmp_path, RUN, WrittenTask({"test": rows}), [done, waiting], ended=False)
+    runs, reports = Runs(tmp_path), Reports(load_registry)
+    for _ in range(3):
+        reports.document(runs.open())
+    assert len(made) == 1
+    write_run(tmp_path, RUN, WrittenTask({"test": rows}), [done, WrittenArm("rag", done.seeds)])
+    reports.document(runs.open())
+    assert len(made) == 2

@@ -324,14 +324,6 @@ class MeasureSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class ReporterSpec:
-    name: str
-    summary: str
-    render: Callable[[Mapping[str, Any]], str]
-    """The report document (`harness.report/1`) -> text."""
-
-
-@dataclass(frozen=True, slots=True)
 class PriceList:
     """A file of dated, sourced prices and of what accelerators can do (see `harness.prices.files`)."""
 

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
         Event,
         MeasureSpec,
         PriceList,
-        ReporterSpec,
         StrategySpec,
         TaskSpec,
     )
+    from harness.reporting import ReporterSpec
 
 hookspec = pluggy.HookspecMarker("harness")
 

@@ -18,7 +18,6 @@ from harness.contracts import (
     MeasureSpec,
     PriceList,
     Reads,
-    ReporterSpec,
     Search,
     Session,
     Setting,
@@ -28,6 +27,7 @@ from harness.contracts import (
 )
 from harness.errors import HarnessError, ModelError, PluginError
 from harness.later import later
+from harness.reporting import Links, Number, ReporterSpec
 from harness.types import (
     NOT_PROBABILITIES,
     AllWeights,
@@ -71,12 +71,14 @@ __all__ = [
     "Example",
     "HarnessError",
     "Kind",
+    "Links",
     "Lora",
     "Material",
     "MeasureSpec",
     "Measurement",
     "ModelCard",
     "ModelError",
+    "Number",
     "Passage",
     "PluginError",
     "PriceList",

@@ -21,12 +21,12 @@ from harness.contracts import (
     BackendSpec,
     MeasureSpec,
     PriceList,
-    ReporterSpec,
     StrategySpec,
     TaskSpec,
 )
 from harness.errors import MissingDependency, UsageError, unknown
 from harness.keys import source_hash
+from harness.reporting import ReporterSpec
 
 GROUP = "harness"
 HOOKS = tuple(name for name in dir(hookspecs) if name.startswith("harness_"))

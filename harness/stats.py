@@ -25,6 +25,7 @@ LEAST_CLUSTERS = 2
 LEVEL = 0.95
 SEED = 20_240_229
 """Fixed, so that the same evidence always gives the same interval."""
+SEED_OF_SIDES = 17
 _CHUNK = 4_000_000
 """Weights held at once: resamples are drawn in chunks, so memory does not grow with the data."""
 MANY_CLUSTERS, FEW_KINDS = 10_000, 8
@@ -88,6 +89,17 @@ def encode(*sets: Sequence[str]) -> list[Clusters]:
     numbers: dict[str, int] = {}
     codes = [np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64) for names in sets]
     return [Clusters(found, len(numbers)) for found in codes]
+
+
+def balanced(*sides: Sequence[str]) -> list[npt.NDArray[np.bool_]]:
+    """Of each side, named by its rows' clusters [n], the rows of as many clusters as the smallest has, drawn once.
+
+    They are drawn by name, so that the order of rows decides nothing.
+    """
+    generator = np.random.default_rng(SEED_OF_SIDES)
+    found = [np.unique(np.array(names, dtype=object), return_inverse=True) for names in sides]
+    equal = min(len(known) for known, _ in found)
+    return [np.isin(codes, generator.permutation(len(known))[:equal]) for known, codes in found]
 
 
 def resampled(

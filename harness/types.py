@@ -233,7 +233,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a phase consumed; `device_s`, in which GPUs ran kernels, and `energy_j` are of whatever ran. None: unknown."""
+    """What a phase took; `device_s`, in which GPUs ran kernels, and `energy_j` are of all that ran. None: not known."""
 
     wall_s: float | None = None
     cpu_s: float | None = None

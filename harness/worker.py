@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
@@ -95,3 +96,18 @@ def _read_texts(root: Path, asset: Mapping[str, Any]) -> AssetInput:
             texts[row.question.text] = tuple(dict.fromkeys((*texts.get(row.question.text, ()), *row.evidence)))
     evidence = tuple(texts.values()) if asset["evidence"] else ()
     return AssetInput(decode_documents(parts_of(root, asset["documents"])), tuple(texts), train, evidence)
+
+
+def main() -> int:
+    """A worker that is no fork: its channel and its job, a file, are the descriptors on the command line."""
+    channel, file = map(int, sys.argv[1:])
+    with os.fdopen(file, "rb") as job:
+        job.seek(0)
+        return run(json.load(job), socket.socket(fileno=channel))
+
+
+if __name__ == "__main__":
+    # Not this copy of the module, which is called `__main__`: what it defines must be the same for all.
+    from harness import worker
+
+    os._exit(worker.main())

@@ -4,7 +4,7 @@
 JSON line with one descriptor attached, the worker's end of its own channel. It answers with JSON lines:
 ``{"ready": seconds}``, ``{"started": job, "pid": n}`` and ``{"ended": job, "status": wait status}``. End of the
 socket means that the parent has gone: every worker is killed. No thread and no tensor operation runs before
-a fork.
+a fork. A library that opens a GPU when it is imported spoils this: then every worker begins afresh instead.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ import selectors
 import signal
 import socket
 import sys
+import tempfile
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 PR_SET_PDEATHSIG = 1
 
@@ -96,6 +97,8 @@ def _fork(control: socket.socket, job: dict[str, Any], descriptor: int, others: 
         control.close()
         for other in others:
             os.close(other)
+        if _is_spoiled():
+            _begin_afresh(job, descriptor)
         from harness import worker
 
         status = worker.run(job, socket.socket(fileno=descriptor))
@@ -105,6 +108,22 @@ def _fork(control: socket.socket, job: dict[str, Any], descriptor: int, others: 
         sys.excepthook(*sys.exc_info())
     finally:
         os._exit(status)
+
+
+def _is_spoiled() -> bool:
+    """Whether something that was imported has opened a GPU: no fork of this process can use it."""
+    torch = sys.modules.get("torch")
+    return torch is not None and bool(torch.cuda.is_initialized())
+
+
+def _begin_afresh(job: dict[str, Any], descriptor: int) -> NoReturn:
+    """The same worker in this process, with nothing imported; its job is in a file that has no name."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115
+    file.write(json.dumps(job).encode())
+    file.flush()
+    for number in (descriptor, file.fileno()):
+        os.set_inheritable(number, True)
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "harness.worker", str(descriptor), str(file.fileno())])
 
 
 def _reap(control: socket.socket, workers: dict[int, int]) -> None:

@@ -27,6 +27,14 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+OPENS_A_GPU = """
+import os, sys, types
+import harness.worker
+sys.modules["torch"] = types.SimpleNamespace(cuda=types.SimpleNamespace(is_initialized=lambda: True))
+harness.worker.run = lambda *_: os._exit(9)  # as CUDA is of no use to what is forked
+"""
+
+
 @pytest.fixture(scope="session")
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder like site-packages with one installed distribution that registers `stranger`."""
@@ -34,6 +42,7 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (site / "stranger.py").write_text((SUPPORT / "stranger.py").read_text())
     (site / "stranger_hangs.py").write_text("import time\ntime.sleep(600)\n")
     (site / "stranger_breaks.py").write_text("raise OSError('libcudart.so: cannot open shared object file')\n")
+    (site / "stranger_opens.py").write_text(OPENS_A_GPU)
     info = site / "stranger-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1.0\n")

@@ -44,13 +44,14 @@ LAYERS = (
     ("cell", "search", "held"),
     (
         *("registry", "sampling", "suites", "twins", "find", "taskfile", "events", "scaffold"),
-        *("store", "stored", "evidence", "stats", "meter", "energy", "gpus", "machine", "checks", "sound"),
-        *("prices", "ownership", "criteria"),
+        *("store", "stored", "evidence", "stats", "confidence", "meter", "energy", "gpus", "machine", "checks"),
+        *("sound", "prices", "ownership", "criteria"),
     ),
     ("codec", "channel"),
     ("hookspecs", "plugin"),
     (
         "contracts",
+        "reporting",
         "items",
         "later",
         "kinds",

@@ -11,10 +11,12 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 import pytest
 
-from harness.contracts import Executor, ReporterSpec
+from harness.contracts import Executor
+from harness.reporting import ReporterSpec
 from harness.testing.fake import fake_spec
 from harness.testing.running import FAILING, tried
 from harness.testing.tiny import tiny_task
@@ -84,6 +86,23 @@ class ReporterKit:
             assert not live, f"Markdown or HTML was let through: {', '.join(live)}"
             assert len(hostile.splitlines()) == len(harmless.splitlines()), "text broke a line"
             assert _bars(hostile) == _bars(harmless), "text made columns of a table"
+
+    def test_links_are_those_it_is_given(self, report: dict[str, Any]) -> None:
+        """Of a reporter that has `linked`: an address for every number, and no text from outside makes another."""
+        if self.spec.linked is None:
+            return
+        linked = self.spec.linked
+        hostile, harmless = (
+            linked(renamed(report, word), lambda number: f"/at?{urlencode({'arm': number.arm or ''})}")
+            for word in (HOSTILE, HARMLESS)
+        )
+        assert _elements(hostile) == _elements(harmless), "text became elements or attributes"
+        assert "<script" not in hostile, "it has a script"
+        targets = re.findall(r'href="([^"]*)"', hostile)
+        assert all(target.startswith(("/at?", "#")) for target in targets), "a link leads elsewhere"
+        for arm in renamed(report, HOSTILE)["table"]:
+            named = urlencode({"arm": arm["arm"]})
+            assert any(named in target for target in targets), f"no number of {arm['arm']} is a link"
 
     def _render(self, report: Mapping[str, Any]) -> str:
         found = self.spec.render(report)

@@ -15,13 +15,13 @@ from harness.contracts import (
     Context,
     Executor,
     MeasureSpec,
-    ReporterSpec,
     Session,
     StrategySpec,
 )
 from harness.errors import PluginError
 from harness.plugin import hookimpl
 from harness.registry import Catalogue, Registry, load_registry
+from harness.reporting import ReporterSpec
 from harness.types import AllWeights, Answers, Example, Kind, Material, Passage, Question, Recipe, not_measured
 
 if TYPE_CHECKING:

@@ -26,6 +26,8 @@ class WrittenArm:
     model: str | None = "words"
     settings: Mapping[str, Any] = field(default_factory=dict)
     log: Mapping[str, Any] = field(default_factory=dict)
+    usage: Mapping[str, Usage] = field(default_factory=dict)
+    """By phase."""
     status: Status = Status.DONE
     reason: str | None = None
 
@@ -42,6 +44,9 @@ class WrittenTask:
     documents: Sequence[Document] = ()
     primary: str = "accuracy"
     extra_tests: Sequence[str] = ()
+    suites: Sequence[str] = ()
+    positive: str | None = None
+    abstain: str | None = None
 
 
 def write_run(
@@ -84,11 +89,11 @@ def _write_task(store: Store, task: WrittenTask) -> tuple[str, dict[str, dict[st
         "kind": "classification" if task.labels else "choice",
         "labels": list(task.labels),
         "groups": list(task.groups),
-        "positive": None,
-        "abstain": None,
+        "positive": task.positive,
+        "abstain": task.abstain,
         "primary": task.primary,
         "tests": list(task.extra_tests),
-        "suites": [],
+        "suites": list(task.suites),
         "sets": sets,
         "documents": documents,
     }
@@ -133,7 +138,7 @@ def _write_cell(
         parts = [write_part(store.root, encode_answers(part)) for part in _in_parts(found)]
         body = {"answers": name, "fingerprint": fingerprint, "parts": parts, "n": len(found.scores)}
         store.append("answers", answers_key(key, fingerprint), run, body)
-    usage = {"total": asdict(Usage())}
+    usage = {name: asdict(used) for name, used in {"total": Usage(), **arm.usage}.items()}
     ended = {"status": arm.status, "reason": arm.reason, "usage": usage, "log": dict(arm.log), "contended": False}
     if arm.status is not Status.SKIPPED:
         store.append("cell", key, run, ended)

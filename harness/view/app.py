@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -18,10 +19,15 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from harness.errors import HarnessError, UsageError
-from harness.view import overview
-from harness.view.filters import SIZES, Filter, groups_of, matching, read_filter
+from harness.cell import TIMED
+from harness.errors import HarnessError, UsageError, unknown
+from harness.registry import load_registry
+from harness.view import overview, tallies
+from harness.view.cells import cells_of
+from harness.view.filters import SIZES, Filter, groups_of, read_filter
+from harness.view.masks import matching
 from harness.view.pages import environment
+from harness.view.reports import Reports
 from harness.view.rows import documents, neighbours, place_of, rows_at
 from harness.view.runs import Runs, RunView
 
@@ -39,19 +45,26 @@ HEADERS = {
 }
 
 
-def viewer(runs: Runs) -> ASGIApp:
-    pages = _Pages(runs)
+def viewer(runs: Runs, reports: Reports | None = None) -> ASGIApp:
+    """`reports`: by the measures and formats of the plugins that are installed, unless others are given."""
+    pages = _Pages(runs, reports or Reports(load_registry))
     app = Starlette(
         routes=[
             Route("/", pages.list, methods=["GET"]),
             Route("/run/{run}", pages.run, methods=["GET"]),
             Route("/run/{run}/rows", pages.rows, methods=["GET"]),
             Route("/run/{run}/row", pages.row, methods=["GET"]),
+            Route("/run/{run}/report", pages.report, methods=["GET"]),
+            Route("/run/{run}/cells", pages.cells, methods=["GET"]),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         exception_handlers={HTTPException: pages.refused, HarnessError: pages.failed, Exception: pages.broken},
     )
     return _Guarded(TrustedHostMiddleware(app, allowed_hosts=HOSTS, www_redirect=False))
+
+
+POLICY = "harness.policy"
+"""Under this name of a request's scope a page has headers of its own in place of some."""
 
 
 class _Guarded:
@@ -63,17 +76,20 @@ class _Guarded:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                MutableHeaders(scope=message).update({**HEADERS, **scope.get(POLICY, {})})
             await send(message)
 
         await self.app(scope, receive, guarded)
 
 
 class _Pages:
-    """One person looks at a time: pages are made one after another, in the thread of the server."""
+    """One person looks at a time: pages are made one after another, in the thread of the server.
 
-    def __init__(self, runs: Runs) -> None:
-        self.runs, self.templates = runs, environment()
+    A report of many rows takes as long as `harness report`; it is made beside them, in another thread.
+    """
+
+    def __init__(self, runs: Runs, reports: Reports) -> None:
+        self.runs, self.reports, self.templates = runs, reports, environment()
         for name in self.templates.list_templates():  # compiled now, not while somebody waits
             self.templates.get_template(name)
 
@@ -99,7 +115,8 @@ class _Pages:
         run = self._opened(request)
         wanted = self._filter(request, run)
         index = run.set(wanted.set)
-        places = np.flatnonzero(matching(index, wanted))
+        found = matching(index, wanted)
+        places = np.flatnonzero(found)
         pages = max(1, -(-len(places) // wanted.size))
         if wanted.page > pages:
             raise HTTPException(404, f"there is no page {wanted.page}; the last one is {pages}")
@@ -111,6 +128,8 @@ class _Pages:
             index=index,
             rows=rows_at(index, shown, wanted.seed),
             count=len(places),
+            sum=tallies.summed(index, wanted, found),
+            beside=tallies.beside(run, wanted),
             first=(wanted.page - 1) * wanted.size + 1,
             pages=pages,
             sizes=SIZES,
@@ -138,6 +157,26 @@ class _Pages:
             near=neighbours(index, np.flatnonzero(matching(index, wanted)), place),
             documents=documents(run.documents, [*read, *row.evidence]),
         )
+
+    async def report(self, request: Request) -> Response:
+        made = await run_in_threadpool(self.reports.page, self._opened(request))
+        request.scope[POLICY] = {"Content-Security-Policy": made.policy}
+        return HTMLResponse(made.source)
+
+    async def cells(self, request: Request) -> Response:
+        run = self._opened(request)
+        wanted = request.query_params.get("arm") or None
+        if wanted is not None and wanted not in run.stored.arms:
+            raise UsageError(unknown("arm", wanted, run.stored.arms))
+        report = await run_in_threadpool(self.reports.document, run)
+        shown = cells_of(report, run.stored.body, wanted)
+        return self._page("cells.html", run=run, wanted=wanted, cells=shown, timed=self._timed(run, wanted))
+
+    def _timed(self, run: RunView, arm: str | None) -> int:
+        """How many rows it was also asked alone."""
+        if arm is None or TIMED not in run.sets or arm not in run.set(TIMED).arms:
+            return 0
+        return int(run.set(TIMED).timed(arm, None).sum())
 
     def _opened(self, request: Request) -> RunView:
         try:

@@ -113,6 +113,30 @@ def chosen_is(column: Iterator[pa.Array], places: npt.NDArray[np.integer[Any]], 
     return np.concatenate(found)
 
 
+def place_of_text(column: Iterator[pa.Array], text: str | None) -> Ints:
+    """Where this text first is in the rows' lists of texts, -1 in a list without it: [n]."""
+    found = [np.empty(0, np.int64)]
+    for part in column:
+        lengths, own = _numbers(part.value_lengths()), np.full(len(part), -1, dtype=np.int64)
+        (places,) = np.nonzero(_mask(pc.equal(part.flatten(), text)))
+        rows = _parents(part)[places]
+        own[rows[::-1]] = (places - (np.cumsum(lengths) - lengths)[rows])[::-1]
+        found.append(own)
+    return np.concatenate(found)
+
+
+def flat(column: Iterator[pa.Array]) -> tuple[npt.NDArray[np.float32], Ints]:
+    """The numbers of the rows' lists, one list after another, and how many each has: [n]."""
+    parts = list(column)
+    numbers = [np.asarray(np.from_dlpack(part.flatten())) for part in parts]
+    return np.concatenate(numbers), np.concatenate([_numbers(part.value_lengths()) for part in parts])
+
+
+def texts(parts: Parts, column: str) -> list[Any]:
+    """One field of every row, a text or None."""
+    return [text for part in parts.column(column) for text in part.to_pylist()]
+
+
 def hits(read: Iterator[pa.Array], wanted: Iterator[pa.Array]) -> npt.NDArray[np.int8] | None:
     """1 where a row read one of its wanted documents, 0 where none, -1 where none is named: [n]; None if none read any.
 

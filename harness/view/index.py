@@ -10,20 +10,33 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from harness.cell import LATENCY_WARM_UP
 from harness.codec import chosen, decode_answers
+from harness.confidence import log_odds, shares
 from harness.errors import StoreError
 from harness.stats import MANY_CLUSTERS, Clusters, Floats, Ints, encode, interval, mean_interval, ratio, resampled
 from harness.store import read_parts
-from harness.view.columns import Mask, Parts, containing, ends_of, equal_to, hits
+from harness.view.columns import Mask, Parts, containing, ends_of, equal_to, flat, hits, place_of_text, texts
 
 WRONG, RIGHT, MIXED = 0, 1, 2
 """Of a row: no seed is right, every one, or some."""
 States = npt.NDArray[np.int8]
 HELD_SEARCHES = 16
+
+
+class Given(NamedTuple):
+    """What the store has of one cell's answers to a set."""
+
+    seed: int | None
+    parts: Parts
+    scores_only_rank: bool
+    alone_s: Sequence[float]
+    """Of rows that were also asked one at a time, from the first on that did not warm up (see `cell.Cell`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +54,13 @@ class Seed:
     """See `columns.hits`; None for an arm that reads no documents."""
     scores_only_rank: bool
     """Whether softmax of its scores means nothing."""
+    alone: Mapping[int, float]
+    """Place of a row that was also asked alone -> seconds."""
+
+    def odds(self) -> Floats:
+        """How sure it is of each answer, as log-odds: [n]."""
+        scores, lengths = flat(self.parts.column("scores"))
+        return log_odds(shares(scores, lengths, self.chosen), lengths, self.chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +95,11 @@ class SetIndex:
     names: tuple[str, ...]
     """The attributes that the task calls groups; rows of suites carry other marks too."""
     arms: Mapping[str, ArmIndex]
+    abstain: str | None
+    """The answer that says that there is none."""
+    beside: Mapping[str, Parts]
+    """The questions of all sets of the task."""
+    _odds: dict[tuple[str, int | None], Floats] = field(default_factory=dict, repr=False)
     _states: dict[tuple[str, int | None], States] = field(default_factory=dict, repr=False)
     _searched: OrderedDict[str, Mask] = field(default_factory=OrderedDict, repr=False)
 
@@ -87,17 +112,36 @@ class SetIndex:
 
     @cached_property
     def clusters(self) -> Clusters:
-        (found,) = encode([name for part in self.parts.column("cluster") for name in part.to_pylist()])
+        (found,) = encode(texts(self.parts, "cluster"))
         return found
 
     @cached_property
     def twins(self) -> Clusters | None:
         """Sets of twins as numbers, a row that is in none being its own; None where there are none."""
-        names = [name for part in self.parts.column("twin") for name in part.to_pylist()]
+        names = texts(self.parts, "twin")
         if not any(names):
             return None
         (found,) = encode([f"row {place}" if name is None else f"twin {name}" for place, name in enumerate(names)])
         return found
+
+    @cached_property
+    def twinned(self) -> Mask:
+        """Rows that have a twin: [n]."""
+        if self.twins is None:
+            return np.zeros(len(self), dtype=bool)
+        return np.asarray(np.bincount(self.twins.codes)[self.twins.codes] > 1)
+
+    @cached_property
+    def abstaining(self) -> Ints:
+        """The place of the answer that abstains among a row's choices, -1 where it is none of them: [n]."""
+        return place_of_text(self.parts.column("choices"), self.abstain)
+
+    def odds(self, arm: str, cell: Seed) -> Floats:
+        """See `Seed.odds`; pages of one filter read them once."""
+        key = (arm, cell.number)
+        if key not in self._odds:
+            self._odds[key] = cell.odds()
+        return self._odds[key]
 
     @property
     def reads(self) -> bool:
@@ -151,17 +195,27 @@ class SetIndex:
         known = self.accuracies
         return known[arm, seed] if (arm, seed) in known else known[arm, None]
 
+    def timed(self, arm: str, seed: int | None) -> Mask:
+        """Rows that were also asked alone: [n]."""
+        places = [place for cell in self.arms[arm].of(seed) for place in cell.alone]
+        return np.isin(np.arange(len(self)), places)
+
     def flips(self, arm: str, seed: int | None) -> Mask:
         """Rows of twin sets that some seed answers in more than one way: [n]."""
         found = np.zeros(len(self), dtype=bool)
-        if self.twins is None:
-            return found
         for each in self.arms[arm].of(seed):
-            first = np.full(self.twins.count, -1)
-            first[self.twins.codes[::-1]] = each.chosen[::-1]
-            odd = np.zeros(self.twins.count, dtype=bool)
-            odd[self.twins.codes[each.chosen != first[self.twins.codes]]] = True
-            found |= odd[self.twins.codes]
+            found |= self.flipped(each)
+        return found
+
+    def flipped(self, cell: Seed) -> Mask:
+        """The same of one seed: [n]."""
+        if self.twins is None:
+            return np.zeros(len(self), dtype=bool)
+        first = np.full(self.twins.count, -1)
+        first[self.twins.codes[::-1]] = cell.chosen[::-1]
+        odd = np.zeros(self.twins.count, dtype=bool)
+        odd[self.twins.codes[cell.chosen != first[self.twins.codes]]] = True
+        found: Mask = odd[self.twins.codes]
         return found
 
     def containing(self, text: str) -> Mask:
@@ -173,34 +227,40 @@ class SetIndex:
                 self._searched.popitem(last=False)
         return self._searched[text]
 
-    def in_group(self, name: str, value: str) -> Mask:
+    def in_group(self, name: str, value: str | None = None) -> Mask:
+        """Rows marked with this value, or with any: [n]."""
         values, codes = self.groups[name]
-        mask: Mask = codes == values.index(value)
+        mask: Mask = codes >= 0 if value is None else codes == values.index(value)
         return mask
 
 
 def index_set(
     name: str,
-    questions: Parts,
+    sets: Mapping[str, Parts],
     groups: Sequence[str],
-    arms: Mapping[str, Sequence[tuple[int | None, Parts, bool]]],
+    arms: Mapping[str, Sequence[Given]],
+    abstain: str | None,
 ) -> SetIndex:
-    """`arms`: of each, (seed, parts of its answers, whether scores only rank); `StoreError` for damaged parts."""
+    """`sets`: the questions of all; `arms`: what each gave, seed by seed; `StoreError` for damaged parts."""
+    questions = sets[name]
     gold = np.concatenate([np.asarray(np.from_dlpack(part), dtype=np.int64) for part in questions.column("gold")])
     found = {}
     for arm, cells in arms.items():
-        seeds = tuple(_seed(number, parts, ranks, questions, gold) for number, parts, ranks in cells)
+        seeds = tuple(_seed(cell, questions, gold) for cell in cells)
         found[arm] = ArmIndex(arm, seeds)
-    return SetIndex(name, questions, gold, _groups(questions, len(gold)), tuple(groups), found)
+    return SetIndex(name, questions, gold, _groups(questions, len(gold)), tuple(groups), found, abstain, sets)
 
 
-def _seed(number: int | None, parts: Parts, ranks: bool, questions: Parts, gold: Ints) -> Seed:
+def _seed(given: Given, questions: Parts, gold: Ints) -> Seed:
+    parts = given.parts
     contents = read_parts(parts.root, parts.names)
     if contents is None:
         raise StoreError("stored answers are damaged; run the same command again")
     answers = chosen(decode_answers(contents).scores)
     hit = hits(parts.column("passages"), questions.column("evidence"))
-    return Seed(number, parts, answers.astype(np.int32), answers == gold, hit, ranks)
+    first = LATENCY_WARM_UP if len(gold) > LATENCY_WARM_UP else 0
+    alone = dict(enumerate(given.alone_s, first))
+    return Seed(given.seed, parts, answers.astype(np.int32), answers == gold, hit, given.scores_only_rank, alone)
 
 
 def _known(end: float) -> float | None:
@@ -209,9 +269,8 @@ def _known(end: float) -> float | None:
 
 def _groups(questions: Parts, n: int) -> dict[str, tuple[tuple[str, ...], npt.NDArray[np.int16]]]:
     """Few combinations occur: each is read once."""
-    texts = [text for part in questions.column("groups") for text in part.to_pylist()]
     numbers: dict[str, int] = {}
-    kinds = np.array([numbers.setdefault(text, len(numbers)) for text in texts], dtype=np.int64)
+    kinds = np.array([numbers.setdefault(text, len(numbers)) for text in texts(questions, "groups")], dtype=np.int64)
     read: list[dict[str, str]] = [json.loads(text) for text in numbers]
     found = {}
     for name in dict.fromkeys(key for each in read for key in each):

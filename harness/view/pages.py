@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.safetext import plain
-from harness.view.links import row_url, rows_url, run_url
+from harness.view.links import cells_url, report_url, row_url, rows_url, run_url
 
 
 def environment() -> Environment:
@@ -21,7 +21,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=_inert,
     )
-    made.globals.update(run_url=run_url, rows_url=rows_url, row_url=row_url)
+    made.globals.update(run_url=run_url, rows_url=rows_url, row_url=row_url, report_url=report_url, cells_url=cells_url)
     made.filters["when"] = lambda created: time.strftime("%Y-%m-%d %H:%M", time.localtime(created))
     return made
 

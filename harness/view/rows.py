@@ -62,6 +62,8 @@ class Answer:
     """Numbers of the choices given."""
     passages: Passages | None
     """Of the first seed; None for an arm that reads no documents."""
+    alone: str
+    """Milliseconds that it took when it was asked alone, a mean over seeds; empty where it was not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,10 @@ class RowShown:
         if len(self.choices) <= MOST_CHOICES:
             return self.choices
         return tuple(choice for choice in self.choices if choice.gold or choice.chosen_by)
+
+    @property
+    def timed(self) -> bool:
+        return any(answer.alone for answer in self.answers)
 
     @property
     def several_seeds(self) -> bool:
@@ -201,7 +207,9 @@ def _answer(
         )
     answers = tuple((values["choices"][choice], count) for choice, count in given.items())
     chosen = frozenset(choice + 1 for choice in given)
-    return Answer(arm.name, state, answers, len(cells), score, share, chosen, passages)
+    alone = [cell.alone[place] for cell, _ in cells if place in cell.alone]
+    took = f"{1000 * float(np.mean(alone)):,.3g} ms" if alone else ""
+    return Answer(arm.name, state, answers, len(cells), score, share, chosen, passages, took)
 
 
 def _score(cells: Sequence[tuple[Seed, Mapping[str, Any]]], choice: int) -> tuple[str, float | None]:

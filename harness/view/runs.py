@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.cell import TIMED
 from harness.evidence import answer_parts
 from harness.store import Store
 from harness.stored import StoredRun, stored_run
 from harness.types import NOT_PROBABILITIES, Status
 from harness.view.columns import Parts
-from harness.view.index import SetIndex, index_set
+from harness.view.index import Given, SetIndex, index_set
 
 HELD_RUNS = 4
 LEARNT_FROM = ("train", "validation")
@@ -42,6 +43,8 @@ class Answered:
     scores_only_rank: bool
     parts: Mapping[str, Parts]
     """Question set -> its answers."""
+    alone_s: Sequence[float]
+    """Of the questions of `TIMED` that were also asked one at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +88,15 @@ class RunView:
 
     def set(self, name: str) -> SetIndex:
         if name not in self._sets:
-            arms: dict[str, list[tuple[int | None, Parts, bool]]] = {}
+            arms: dict[str, list[Given]] = {}
             for cell in self.cells:
                 if name in cell.parts:
-                    arms.setdefault(cell.arm, []).append((cell.seed, cell.parts[name], cell.scores_only_rank))
-            questions = Parts(self.root, tuple(self.stored.task["sets"][name]["parts"]))
-            self._sets[name] = index_set(name, questions, self.stored.task["groups"], arms)
+                    alone = cell.alone_s if name == TIMED else ()
+                    given = Given(cell.seed, cell.parts[name], cell.scores_only_rank, alone)
+                    arms.setdefault(cell.arm, []).append(given)
+            sets = {each: Parts(self.root, tuple(found["parts"])) for each, found in self.stored.task["sets"].items()}
+            task = self.stored.task
+            self._sets[name] = index_set(name, sets, task["groups"], arms, task.get("abstain"))
         return self._sets[name]
 
 
@@ -169,4 +175,5 @@ def _cells(store: Store, run: StoredRun) -> Iterator[Answered | CellState]:
                 names = None if name in LEARNT_FROM else answer_parts(store, record, asked["fingerprint"])
                 if names is not None:
                     parts[name] = Parts(store.root, tuple(names))
-            yield Answered(arm, planned["seed"], NOT_PROBABILITIES in record.body["log"], parts)
+            log = record.body["log"]
+            yield Answered(arm, planned["seed"], NOT_PROBABILITIES in log, parts, tuple(log.get("latency_s", ())))

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from harness.confidence import reliability_bins
 from harness.evidence import Evidence
 from harness.stats import LEAST_CLUSTERS, Clusters, Floats, Ints, bounded, encode, interval, mean_interval, resampled
 from harness.types import Measurement, not_measured
-from harness_measures.beliefs import beliefs, equal_mass, no_probabilities
-
-BINS, LEAST_IN_BIN = 15, 10
-"""Bins of the calibration error: fewer where they would hold fewer questions than that."""
+from harness_measures.beliefs import beliefs, no_probabilities
 
 
 def ece(evidence: Evidence) -> Measurement:
@@ -25,8 +23,8 @@ def ece(evidence: Evidence) -> Measurement:
         return not_measured(why, "points", "lower")
     found = beliefs(evidence)
     off = evidence.correct - found.top
-    count = max(1, min(BINS, len(evidence.kept) // LEAST_IN_BIN))
-    bins = np.array([equal_mass(each, count) for each in found.odds])
+    bins = np.array([reliability_bins(each) for each in found.odds])
+    count = int(bins.max()) + 1
     per_bin = np.array([np.bincount(own, each, count) for own, each in zip(bins, off, strict=True)]) / off.shape[1]
     per_seed = np.abs(per_bin).sum(axis=1)
     (clusters,) = encode(evidence.column("cluster"))

@@ -1,14 +1,10 @@
 """How much better the arm does on what it was trained on."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from harness.evidence import Evidence
-from harness.stats import Clusters, encode, interval, ratio, resampled
+from harness.stats import Clusters, balanced, encode, interval, ratio, resampled
 from harness.types import Measurement, not_measured
-
-SEED = 17
 
 
 def overfit_gap(evidence: Evidence) -> Measurement:
@@ -22,12 +18,7 @@ def overfit_gap(evidence: Evidence) -> Measurement:
         return not_measured("no training rows were asked", "points", "lower")
     names = seen.column("cluster"), evidence.column("cluster")
     train, test = encode(*names)
-    # Drawn by name, so that the order of rows decides nothing.
-    train_kept, test_kept = _by_name(names[0], train.codes), _by_name(names[1], test.codes)
-    equal = min(len(train_kept), len(test_kept))
-    generator = np.random.default_rng(SEED)
-    in_train = np.isin(train.codes, generator.permutation(train_kept)[:equal])
-    in_test = np.isin(test.codes, generator.permutation(test_kept)[:equal])
+    in_train, in_test = balanced(*names)
     drawn = np.concatenate([in_train, in_test])
     trained = np.arange(len(drawn)) < len(in_train)
     right = np.concatenate([seen.correct.mean(axis=0), evidence.correct.mean(axis=0)])
@@ -43,9 +34,3 @@ def overfit_gap(evidence: Evidence) -> Measurement:
     low, high = interval(resampled(copies, gap))
     value = float(gap(copies[None].astype(float))[0])
     return Measurement(value, low, high, int(drawn.sum()), "points", "lower")
-
-
-def _by_name(names: Sequence[str], codes: np.ndarray) -> np.ndarray:
-    """Numbers of the clusters, in the order of their names."""
-    numbers = dict(zip(names, codes.tolist(), strict=True))
-    return np.array([numbers[name] for name in sorted(numbers)])

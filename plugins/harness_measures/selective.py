@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from harness.confidence import equal_mass
 from harness.evidence import Evidence
 from harness.stats import Floats, Ints, bounded, encode, interval, resampled
 from harness.types import Measurement, not_measured
-from harness_measures.beliefs import beliefs, equal_mass
+from harness_measures.beliefs import beliefs
 
 STEPS = 20
 """Points of the risk-coverage curve."""

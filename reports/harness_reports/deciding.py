@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness_reports.figures import NOTHING, ordered
+from harness.plugin import Number
+from harness_reports.figures import NOTHING, linkable, ordered
 from harness_reports.money import dollars
 from harness_reports.tables import Named, Table, in_sentences
 
@@ -113,7 +114,7 @@ def tables(report: Mapping[str, Any], named: Named) -> list[Table]:
                 named(name),
                 "meets all" if arm["meets"] else "fails",
                 "; ".join(map(told, arm["fails"])) or NOTHING,
-                dollars(arm["cost_usd"]),
+                linkable(dollars(arm["cost_usd"]), Number(name, "ownership")),
                 "yes" if name in (found.get("front") or ()) else "no",
             ]
         )

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from harness_reports.figures import NOTHING, ordered
+from harness.plugin import Number
+from harness_reports.figures import NOTHING, linkable, ordered
 from harness_reports.tables import Named, Table
 
 WORDS = {"better": "better", "worse": "worse", "equivalent": "equal", "not separated": "tie"}
@@ -12,7 +13,7 @@ Pair = Mapping[str, Any]
 
 
 def tables(report: Mapping[str, Any], named: Named = str) -> list[Table]:
-    """(set, titles, rows) of every question set: each arm against its base and against the best."""
+    """Of every question set: each arm against its base and against the best, and the same on other backends."""
     found = []
     pairs = report["comparisons"] or ()
     for name in dict.fromkeys(pair["set"] for pair in pairs):
@@ -27,16 +28,18 @@ def tables(report: Mapping[str, Any], named: Named = str) -> list[Table]:
         titles = ["arm", "less its base", f"less {named(best)}"]
         if all(row[1] == NOTHING for row in rows):
             titles, rows = [titles[0], titles[2]], [[row[0], row[2]] for row in rows]
-        found.append((name, titles, rows))
+        found.append((f"differences on {name}", titles, rows))
+        found += [table for table in [_across_backends(name, of_set, named)] if table[2]]
     return found
 
 
 def _cell(pairs: Mapping[tuple[str, str], Pair], arm: str, other: str | None) -> str:
     if other is None or arm == other:
         return NOTHING
-    if (arm, other) in pairs:
-        return told(pairs[arm, other])
-    return told(_turned(pairs[other, arm])) if (other, arm) in pairs else NOTHING
+    pair = pairs.get((arm, other))
+    if pair is None and (other, arm) in pairs:
+        pair = _turned(pairs[other, arm])
+    return NOTHING if pair is None else linkable(told(pair), Number(arm, "difference", pair["set"], less=other))
 
 
 def _turned(pair: Pair) -> Pair:
@@ -50,7 +53,7 @@ def told(pair: Pair) -> str:
 
 
 def notes(report: Mapping[str, Any], named: Named = str) -> list[str]:
-    """How to read them, which arm is best and how sure that is, and how backends agree."""
+    """How to read them, which arm is best and how sure that is."""
     pairs = report["comparisons"]
     if not pairs:
         return []
@@ -58,7 +61,6 @@ def notes(report: Mapping[str, Any], named: Named = str) -> list[str]:
         "differences in points with 95 % intervals, p corrected for all pairs (Holm); tie: not separated; equal: "
         f"within {pairs[0]['margin']:g} points (two one-sided tests)",
         *(_selected(name, found, named) for name, found in report["selection"].items()),
-        *_across_backends(pairs),
     ]
 
 
@@ -71,12 +73,11 @@ def _selected(name: str, selection: Mapping[str, Any], named: Named) -> str:
     )
 
 
-def _across_backends(pairs: list[Pair]) -> list[str]:
-    def strategy(arm: str) -> str:
-        return arm.rsplit("@", 1)[0]
-
-    return [
-        f"{pair['set']}: {pair['a']} less {pair['b']}: {told(pair)}"
-        for pair in pairs
-        if strategy(pair["a"]) == strategy(pair["b"])
+def _across_backends(name: str, pairs: Mapping[tuple[str, str], Pair], named: Named) -> Table:
+    """How far one strategy differs between two backends."""
+    rows = [
+        [named(a), named(b), linkable(told(pair), Number(a, "difference", name, less=b))]
+        for (a, b), pair in pairs.items()
+        if a.rsplit("@", 1)[0] == b.rsplit("@", 1)[0]
     ]
+    return f"the same on another backend, on {name}", ["arm", "on the other", "less it"], rows

@@ -1,10 +1,12 @@
 """How a measurement reads, in every format: `—` for what was not measured, never 0."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
+from harness.plugin import Number
 from harness_reports import quality
-from harness_reports.tables import Named
+from harness_reports.tables import Linkable, Named
 
 NOTHING = "—"
 NOT_INSTALLED = "no such measure is installed"
@@ -12,6 +14,11 @@ UNTOLD = "no reason told"
 LEAST_SHOWN = 1e-4
 ALPHA = 0.05
 Found = Mapping[str, Any]
+
+
+def linkable(text: str, number: Number) -> str:
+    """The text of a number of the document, which may lead somewhere unless it is missing."""
+    return text if text == NOTHING else Linkable(text, number)
 
 
 def percent(found: Found) -> str:
@@ -146,17 +153,27 @@ def unmeasured(report: Mapping[str, Any], named: Named) -> list[str]:
 def _columns(report: Mapping[str, Any], of_tests: Format) -> list[Column]:
     arms = ordered(report)
     accuracy, *others = [
-        _column(title, [found(arm["measurements"], name) for arm in arms], form) for name, title, form in COLUMNS
+        _column(title, [(Number(arm["arm"], name), arm["measurements"]) for arm in arms], form)
+        for name, title, form in COLUMNS
     ]
     tests = [
-        _column(f"{name.replace('_', ' ')} %", [found(arm["tests"][name], "accuracy") for arm in arms], of_tests)
+        _column(
+            f"{name.replace('_', ' ')} %",
+            [(Number(arm["arm"], "accuracy", name), arm["tests"][name]) for arm in arms],
+            of_tests,
+        )
         for name in (arms[0]["tests"] if arms else ())
     ]
     return [accuracy, *tests, *others]
 
 
-def _column(title: str, of: list[Found], form: Format) -> Column:
-    cells = [form(each) for each in of]
+def _column(title: str, numbers: list[tuple[Number, Mapping[str, Found]]], form: Format) -> Column:
+    """`numbers` with the measurements among which each is."""
+    of = [found(among, number.measure) for number, among in numbers]
+    cells = [
+        linkable(form(each), replace(number, spread=form is spread))
+        for each, (number, _) in zip(of, numbers, strict=True)
+    ]
     reasons = [(each["reason"] or UNTOLD) if cell == NOTHING else None for each, cell in zip(of, cells, strict=True)]
     if form is spread:  # one seed has none, which is no fault of a measure
         reasons = [None] * len(cells)
@@ -199,11 +216,6 @@ def footnotes(report: Mapping[str, Any]) -> list[str]:
         *_when(report, "spread", "seed sd = standard deviation of accuracy between seeds, in points"),
         *_about(report),
         *_tuned(report),
-    ]
-    notes += [
-        f"retrieval and answer, {arm['arm']}: {', '.join(f'{outcome} {short(found)} %' for outcome, found in outcomes)}"
-        for arm in ordered(report)
-        if (outcomes := _outcomes(arm["measurements"]))
     ]
     reasons = {
         arm["measurements"]["train_usd"]["reason"] for arm in report["table"] if arm["measurements"].get("train_usd")
@@ -260,14 +272,6 @@ def _tuned(report: Mapping[str, Any]) -> list[str]:
 
 def _value(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def _outcomes(measurements: Mapping[str, Found]) -> list[tuple[str, Found]]:
-    """What became of hits and misses, for arms that read documents."""
-    named = [("hit and right", "hit_right"), ("hit but wrong", "hit_wrong"), ("miss but right", "miss_right")]
-    named.append(("miss and wrong", "miss_wrong"))
-    found = [(outcome, measurements[name]) for outcome, name in named if name in measurements]
-    return [(outcome, each) for outcome, each in found if each["value"] is not None]
 
 
 def _when(report: Mapping[str, Any], field: str, note: str) -> list[str]:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from harness_reports.figures import NOTHING, found, marked, ordered, percent, signed
+from harness.plugin import Number
+from harness_reports.figures import NOTHING, found, linkable, marked, ordered, percent, signed
 from harness_reports.tables import Named, Table
 
 
@@ -23,9 +24,16 @@ def tables(report: Mapping[str, Any], named: Named) -> list[Table]:
         rows = []
         for arm in ordered(report):
             known = (arm.get("groups") or {}).get(group, {})
-            cells = [percent(found(known.get(value, {}), "accuracy")) for value in of]
+            cells = [
+                linkable(
+                    percent(found(known.get(value, {}), "accuracy")),
+                    Number(arm["arm"], "accuracy", group=(group, value)),
+                )
+                for value in of
+            ]
             gaps = [
-                form(found(arm["measurements"], name)) for name, form in (("group_gap", marked), ("bias_delta", signed))
+                linkable(form(found(arm["measurements"], name)), Number(arm["arm"], name))
+                for name, form in (("group_gap", marked), ("bias_delta", signed))
             ]
             if set(cells) - {NOTHING}:
                 rows.append([named(arm["arm"]), *cells, *gaps])

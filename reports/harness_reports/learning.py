@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness_reports.figures import NOTHING, ordered, percent
+from harness.plugin import Number
+from harness_reports.figures import NOTHING, linkable, ordered, percent
 from harness_reports.tables import Named, Table
 
 PERMUTED = "trained on permuted labels: nothing should be learnt"
@@ -30,23 +31,25 @@ def epochs(report: Mapping[str, Any], named: Named) -> Table:
                     _drawn([epoch["validation_loss"] for epoch in seen], "{:.2f}"),
                     _drawn([epoch["train_loss"] for epoch in seen], "{:.2f}"),
                     _drawn([_percent(epoch["validation_accuracy"]) for epoch in seen], "{:.0f}"),
-                    f"{curve['best_epoch'] or NOTHING} of {len(seen)}",
+                    linkable(f"{curve['best_epoch'] or NOTHING} of {len(seen)}", Number(arm["arm"], "epochs")),
                 ]
             )
     return "training by epoch", ["arm", "validation loss", "train loss", "validation %", "best epoch"], rows
 
 
 def sizes(report: Mapping[str, Any], named: Named) -> list[Table]:
-    curves = [(named(arm["arm"]), arm["sizes"]["points"]) for arm in ordered(report) if arm["sizes"]["points"]]
+    curves = [
+        (arm["arm"], named(arm["arm"]), arm["sizes"]["points"]) for arm in ordered(report) if arm["sizes"]["points"]
+    ]
     if not curves:
         return []
-    titles = [f"{point['size']} ({point['rows']})" for point in curves[0][1]]
+    titles = [f"{point['size']} ({point['rows']})" for point in curves[0][2]]
     rows = []
-    values = {name: [point["accuracy"]["value"] for point in points] for name, points in curves}
+    values = {name: [point["accuracy"]["value"] for point in points] for _, name, points in curves}
     known = [value for each in values.values() for value in each if value is not None]
-    for name, points in curves:
+    for arm, name, points in curves:
         drawn = NOTHING if None in values[name] else sparkline(values[name], known)
-        rows.append([name, drawn, *(percent(point["accuracy"]) for point in points)])
+        rows.append([name, drawn, *(linkable(percent(point["accuracy"]), Number(arm, "sizes")) for point in points)])
     return [("accuracy on test by share of the training data (rows)", ["arm", "curve", *titles], rows)]
 
 
@@ -59,7 +62,8 @@ def _permuted(report: Mapping[str, Any], named: Named) -> Table:
             continue
         less = NOTHING if found["less_base"] is None else percent(found["less_base"])
         verdict = found["verdict"] or accuracy["reason"]
-        rows.append([named(arm["arm"]), percent(accuracy), verdict, f"{found['chance']:.1f}", less])
+        told = linkable(percent(accuracy), Number(arm["arm"], "permuted"))
+        rows.append([named(arm["arm"]), told, verdict, f"{found['chance']:.1f}", less])
     titles = ["arm", "accuracy %", "verdict", "chance", "less untrained"]
     return PERMUTED, titles, rows
 

@@ -13,6 +13,7 @@ from harness_reports import (
     provenance,
     quality,
     reliability,
+    retrieval,
     spending,
     suites,
 )
@@ -48,10 +49,10 @@ def _sections(report: Mapping[str, Any], named: Named) -> Iterator[tuple[str, Se
     yield "Why", deciding.tables(report, named), [*because, *deciding.notes(report, named)]
     yield "Cost of ownership", owning.tables(report, named), owning.notes(report, named)
     yield "Learning", learning.tables(report, named), []
+    yield "Retrieval", retrieval.tables(report, named), []
     yield "Groups", grouped.tables(report, named), []
     yield "Calibration", reliability.tables(report, named), []
-    pairs = [(f"differences on {name}", titles, rows) for name, titles, rows in differences.tables(report, named)]
-    yield "Differences", pairs, differences.notes(report, named)
+    yield "Differences", differences.tables(report, named), differences.notes(report, named)
     yield "Suites", suites.tables(report, named), suites.notes(report)
     yield "Not run", [], not_run(report)
     yield "Money", spending.tables(report), spending.notes(report)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from harness_reports.figures import ordered
+from harness.plugin import Number
+from harness_reports.figures import linkable, ordered
 from harness_reports.money import count, dollars, ranged
 from harness_reports.tables import Named, Table, in_sentences
 
@@ -31,8 +32,13 @@ def _totals(report: Mapping[str, Any], named: Named) -> Table:
     rows = [
         [
             named(arm["arm"]),
-            *(ranged(arm.get(sum)) for sum in ("total_usd", "fixed_usd", "per_query_usd")),
-            *(dollars((arm.get("parts") or {}).get(part)) for part in parts),
+            *(
+                linkable(text, Number(arm["arm"], "ownership"))
+                for text in (
+                    *(ranged(arm.get(sum)) for sum in ("total_usd", "fixed_usd", "per_query_usd")),
+                    *(dollars((arm.get("parts") or {}).get(part)) for part in parts),
+                )
+            ),
         ]
         for arm in arms
     ]
@@ -48,7 +54,8 @@ def curves(report: Mapping[str, Any], named: Named) -> Table:
     rows = []
     for arm in known:
         at = {queries: {"value": usd, "low": low, "high": high} for queries, usd, low, high in arm["curve"]}
-        rows.append([named(arm["arm"]), *(ranged(at.get(queries)) for queries in volumes)])
+        told = [linkable(ranged(at.get(queries)), Number(arm["arm"], "ownership")) for queries in volumes]
+        rows.append([named(arm["arm"]), *told])
     return BY_VOLUME, ["arm", *map(count, volumes)], rows
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness_reports.figures import NOTHING, found, ordered, percent
+from harness.plugin import Number
+from harness_reports.figures import NOTHING, found, linkable, ordered, percent
 from harness_reports.tables import Named, Table
 
 COVERAGES = (10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
@@ -26,7 +27,8 @@ def summed(report: Mapping[str, Any], named: Named) -> Table:
     for arm in ordered(report):
         ece, brier, aurc = (found(arm["measurements"], name) for name in ("ece", "brier", "aurc"))
         scored = NOTHING if brier["value"] is None else f"{brier['value']:.3f}"
-        cells = [percent(ece), scored, percent(aurc)]
+        told = (("ece", percent(ece)), ("brier", scored), ("aurc", percent(aurc)))
+        cells = [linkable(text, Number(arm["arm"], name)) for name, text in told]
         if set(cells) - {NOTHING}:
             rows.append([named(arm["arm"]), *cells])
     return "calibration", ["arm", "ECE, points", "Brier", "area under risk and coverage, %"], rows
@@ -38,7 +40,10 @@ def bins(report: Mapping[str, Any], named: Named) -> Table:
     most = max((len(points) for _, points in known), default=0)
     rows = []
     for arm, points in known:
-        cells = [f"{sure:.0f} → {right:.0f} ({rows_in:.0f})" for sure, right, rows_in in points]
+        cells = [
+            linkable(f"{sure:.0f} → {right:.0f} ({rows_in:.0f})", Number(arm, "ece", point=place))
+            for place, (sure, right, rows_in) in enumerate(points)
+        ]
         rows.append([named(arm), *cells, *[NOTHING] * (most - len(cells))])
     titles = ["arm", *(f"bin {number}" for number in range(1, most + 1))]
     return "confidence → accuracy in percent (answers), by bin", titles, rows
@@ -48,10 +53,12 @@ def risks(report: Mapping[str, Any], named: Named) -> Table:
     """Wrong among so many of the questions, surest first."""
     rows = []
     for arm, points in curves(report, "aurc"):
-        rows.append([named(arm), *(f"{_nearest(points, share)[1]:.1f}" for share in COVERAGES)])
+        nearest = [_nearest(points, share) for share in COVERAGES]
+        cells = [linkable(f"{points[place][1]:.1f}", Number(arm, "aurc", point=place)) for place in nearest]
+        rows.append([named(arm), *cells])
     titles = ["arm", *(f"{share} %" for share in COVERAGES)]
     return "wrong, in percent, among the share of questions answered", titles, rows
 
 
-def _nearest(points: Sequence[Sequence[float]], share: float) -> Sequence[float]:
-    return min(points, key=lambda point: abs(point[0] - share))
+def _nearest(points: Sequence[Sequence[float]], share: float) -> int:
+    return min(range(len(points)), key=lambda place: abs(points[place][0] - share))

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from harness_reports.figures import NOTHING
+from harness.plugin import Number
+from harness_reports.figures import NOTHING, linkable
 from harness_reports.money import dollars, times
 from harness_reports.tables import Table
 
@@ -23,7 +24,14 @@ def _budget(report: Mapping[str, Any]) -> Table:
     for name, title in QUANTITIES:
         estimated, actual, ratio = ((budget.get(of) or {}).get(name) for of in ("estimated", "actual", "ratio"))
         if estimated is not None or actual is not None:
-            rows.append([title, _quantity(name, estimated), _quantity(name, actual), times(ratio)])
+            rows.append(
+                [
+                    title,
+                    _quantity(name, estimated),
+                    linkable(_quantity(name, actual), Number(measure="budget")),
+                    times(ratio),
+                ]
+            )
     return "estimated and used", ["what", "estimated", "used", "ratio"], rows
 
 

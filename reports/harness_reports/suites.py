@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from harness_reports.figures import NOTHING, found, ordered, percent
+from harness.plugin import Number
+from harness_reports.figures import NOTHING, found, linkable, ordered, percent
 from harness_reports.tables import Named, Table
 
 COLUMNS = (
@@ -22,7 +23,10 @@ def tables(report: Mapping[str, Any], named: Named = str) -> list[Table]:
     arms = ordered(report)
     tables = []
     for name in arms[0].get("suites", ()) if arms else ():
-        cells = {title: [percent(found(arm["suites"][name], key)) for arm in arms] for key, title in COLUMNS}
+        cells = {
+            title: [linkable(percent(found(arm["suites"][name], key)), Number(arm["arm"], key, name)) for arm in arms]
+            for key, title in COLUMNS
+        }
         shown = {title: column for title, column in cells.items() if set(column) - {NOTHING}}
         rows = [[named(arm["arm"]), *(column[place] for column in shown.values())] for place, arm in enumerate(arms)]
         tables.append(("suite " + name.removeprefix("suite_").replace("_", "-"), ["arm", *shown], rows))

@@ -4,10 +4,24 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from harness.plugin import Number
+
 Table = tuple[str, list[str], list[list[str]]]
 """What it is of, titles, rows."""
 Named = Callable[[str], str]
 """An arm's full name -> how it is called where it is shown."""
+
+
+class Linkable(str):
+    """What a cell tells, and which number of the document that is; a format without links takes it for the text."""
+
+    __slots__ = ("number",)
+    number: Number
+
+    def __new__(cls, text: str, number: Number) -> "Linkable":
+        made = super().__new__(cls, text)
+        made.number = number
+        return made
 
 
 def naming(report: Mapping[str, Any]) -> Named:

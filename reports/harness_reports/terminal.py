@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.safetext import one_line
-from harness_reports import deciding, differences, learning, suites
+from harness_reports import deciding, differences, learning, retrieval, suites
 from harness_reports.figures import findings, footnotes, measured, not_run, ordered, short
 from harness_reports.tables import Named, naming
 
@@ -43,7 +43,7 @@ def render(report: Mapping[str, Any]) -> str:
             console.print(Padding(Text(one_line(line)), (0, 0, 0, GUTTER), expand=False))
     table, hidden = _table(report, width, named)
     console.print(table)
-    for line in (*footnotes(report), *hidden):
+    for line in (*footnotes(report), *retrieval.lines(report), *hidden):
         console.print(Text(one_line(line), style="dim"))
     for name, titles, rows in suites.tables(report, named):
         console.print(Text(f"\n{one_line(name)}"))
@@ -58,7 +58,7 @@ def render(report: Mapping[str, Any]) -> str:
         for line in hidden:
             console.print(Text(one_line(line), style="dim"))
     for name, titles, rows in differences.tables(report, named):
-        console.print(Text(f"\ndifferences on {one_line(name)}"))
+        console.print(Text(f"\n{one_line(name)}"))
         console.print(_of_texts(titles, rows))
     for line in (*differences.notes(report, named), *not_run(report)):
         console.print(Text(one_line(line), style="dim"))

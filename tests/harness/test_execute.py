@@ -169,6 +169,14 @@ def test_a_framework_that_breaks_on_import_breaks_only_what_needs_it(run: Runs, 
     assert report["cells"][0]["status"] == "done", "the fake backend does not need what it preloads"
 
 
+@pytest.mark.slow
+def test_a_library_that_opens_a_gpu_on_import_costs_its_cells_time_and_nothing_else(run: Runs, tmp_path: Path) -> None:
+    report, _ = run(tmp_path / "store", "base", "full", backends=["opener", "fake"], executor=None)
+    assert {cell["status"] for cell in report["cells"]} == {"done"}
+    for opener, plain in zip(report["table"][::2], report["table"][1::2], strict=True):
+        assert opener["measurements"]["accuracy"]["value"] == plain["measurements"]["accuracy"]["value"]
+
+
 def test_a_cell_whose_training_diverged_says_so() -> None:
     context = CellContext({}, 0, Channel(socket.socketpair()[0]), {}, {}, None, None)
     with pytest.raises(

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from harness.contracts import BackendSpec, MeasureSpec, ReporterSpec, StrategySpec
+from harness.contracts import BackendSpec, MeasureSpec, StrategySpec
 from harness.evidence import Evidence
+from harness.reporting import ReporterSpec
 from harness.testing import (
     FAKE_CAPABILITIES,
     BackendKit,

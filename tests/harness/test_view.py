@@ -18,9 +18,11 @@ from harness.testing.running import PASSAGES, tried
 from harness.testing.stores import WrittenArm, WrittenTask, write_run
 from harness.types import Answers, Question, Row, Status, Text
 from harness.view import overview, runs
-from harness.view.filters import matching, read_filter
+from harness.view.filters import read_filter
+from harness.view.masks import matching
 from harness.view.rows import documents, neighbours, place_of, rows_at
 from harness.view.runs import Runs, RunView
+from harness.view.tallies import summed
 from tests.support.viewed import RUN, counted
 
 RAG, FULL, BASE = "rag@fake:words", "full@fake:words", "base@fake:words"
@@ -60,6 +62,15 @@ def kept(run: RunView, **query: str) -> str:
         ({"arm": BASE, "hit": "1"}, ""),
         ({"group": "gender:male"}, "1357"),
         ({"group": "gender:male", "arm": RAG, "right": "0"}, "37"),
+        ({"marked": "gender"}, "01234567"),
+        ({"hit": "known"}, "0123456"),
+        ({"arm": RAG, "versus": BASE}, "23456"),
+        ({"arm": FULL, "versus": RAG}, "1245"),
+        ({"arm": RAG, "bin": "1"}, "01234567"),
+        ({"arm": RAG, "bin": "2"}, ""),
+        ({"arm": RAG, "surest": "3", "right": "0"}, "2"),
+        ({"twins": "1", "gold": "noon"}, "147"),
+        ({"answerable": "1"}, ""),
         ({"cluster": "c1"}, "23"),
         ({"twin": "t3"}, "67"),
         ({"gold": "noon"}, "147"),
@@ -74,6 +85,40 @@ def kept(run: RunView, **query: str) -> str:
 )
 def test_filters_by_hand(run: RunView, query: Mapping[str, str], rows: str) -> None:
     assert kept(run, **query) == rows
+
+
+def test_several_values_of_a_group_are_any_of_them(run: RunView) -> None:
+    wanted = read_filter([("group", "gender:male"), ("group", "gender:female"), ("arm", RAG), ("right", "0")], run)
+    assert np.flatnonzero(matching(run.set("test"), wanted)).tolist() == [2, 3, 7]
+    assert wanted.conditions()[2:] == [
+        ("group", "gender:male", {"arm": RAG, "right": "0", "group": ("gender:female",)}),
+        ("group", "gender:female", {"arm": RAG, "right": "0", "group": ("gender:male",)}),
+    ]
+
+
+def test_what_rows_come_to_by_hand(run: RunView) -> None:
+    def told(**query: str) -> tuple[str, int, int, str]:
+        wanted = read_filter(list(query.items()), run)
+        found = summed(run.set("test"), wanted, matching(run.set("test"), wanted)).tally
+        assert found is not None
+        return found.told, found.met, found.of, found.unit
+
+    assert told(arm=RAG) == ("right", 5, 8, "questions")
+    assert told(arm=FULL) == ("right", 8, 16, "answers")
+    assert told(arm=FULL, right="0") == ("wrong", 8, 16, "answers")
+    assert told(arm=FULL, right="mixed") == ("seeds differ", 2, 8, "questions")
+    assert told(arm=RAG, hit="0", right="1") == ("miss and right", 1, 7, "questions")
+    assert told(arm=RAG, hit="known", right="0") == ("wrong", 2, 7, "questions")
+    assert told(arm=RAG, group="gender:male") == ("right", 2, 4, "questions")
+    assert told(arm=BASE, flip="1")[2:] == (4, "sets of twins")
+    wanted = read_filter([("arm", RAG), ("versus", BASE)], run)
+    found = summed(run.set("test"), wanted, matching(run.set("test"), wanted))
+    assert found.against is not None
+    assert (found.against.points, found.against.of) == (12.5, 8)
+    assert [(part.told, part.count) for part in found.parts] == [
+        ("the first right, the other wrong", 3),
+        ("the other right, the first wrong", 2),
+    ]
 
 
 def test_flips_by_hand(run: RunView) -> None:
@@ -105,6 +150,13 @@ def test_flips_by_hand(run: RunView) -> None:
         ({"page": "٣"}, "page must be a whole number"),
         ({"page": "9" * 5000}, "page must be a whole number"),
         ({"size": "51"}, "size must be a whole number from 1 to 50"),
+        ({"bin": "1"}, "bin needs an arm that it is about"),
+        ({"surest": "0", "arm": RAG}, "surest must be a whole number from 1"),
+        ({"versus": BASE}, "versus needs an arm that it is about"),
+        ({"bin": "1", "arm": BASE}, "are no probabilities, so that it has no bins"),
+        ({"marked": "sex"}, "unknown group 'sex'"),
+        ({"gap": "1"}, "gap is about the sets train_sample and test, where there are both"),
+        ({"excess": "1"}, "excess is about the sets twins and within_twins"),
         ({"q": "x" * 501}, "q must be at most 500 characters"),
     ],
 )
@@ -123,7 +175,10 @@ def test_an_address_holds_what_is_not_usual_and_begins_at_its_first_page(run: Ru
     wanted = read_filter([("arm", RAG), ("right", "0"), ("page", "3"), ("seed", "0")], run)
     assert wanted.query() == {"seed": 0, "arm": RAG, "right": "0"}
     assert wanted.query(page=4, right=None) == {"seed": 0, "arm": RAG, "page": 4}
-    assert set(wanted.conditions()) == {"arm", "right"}
+    assert wanted.conditions() == [
+        ("arm", RAG, {"seed": 0, "right": "0"}),
+        ("right", "0", {"seed": 0, "arm": RAG}),
+    ]
 
 
 def test_every_arms_answer_stands_beside_the_question(run: RunView) -> None:
@@ -204,7 +259,7 @@ def test_pages_of_many_parts_are_those_of_a_plain_loop(tmp_path: Path, monkeypat
         np.eye(len(row.question.choices), dtype=np.float32)[pick] for row, pick in zip(rows, chosen, strict=True)
     )
     arms = [WrittenArm("rag", [{"test": Answers(scores, tuple(read))}])]
-    write_run(tmp_path, RUN, WrittenTask({"test": rows}, groups=("gender",)), arms)
+    write_run(tmp_path, RUN, WrittenTask({"test": rows}, groups=("gender",), abstain="noon"), arms)
     run = Runs(tmp_path).open()
     expected: dict[tuple[str, str], Callable[[int], bool]] = {
         ("right", "1"): lambda n: chosen[n] == rows[n].gold,
@@ -216,6 +271,11 @@ def test_pages_of_many_parts_are_those_of_a_plain_loop(tmp_path: Path, monkeypat
         ("q", "owls"): lambda n: "owls" in rows[n].question.text.lower(),
         ("cluster", "c3"): lambda n: rows[n].cluster == "c3",
         ("group", "gender:f"): lambda n: rows[n].groups.get("gender") == "f",
+        ("marked", "gender"): lambda n: bool(rows[n].groups),
+        ("hit", "known"): lambda n: bool(rows[n].evidence),
+        ("answerable", "0"): lambda n: rows[n].question.choices[rows[n].gold] == "noon",
+        ("answerable", "1"): lambda n: "noon" in {*rows[n].question.choices} - {rows[n].question.choices[rows[n].gold]},
+        ("abstained", "1"): lambda n: rows[n].question.choices[chosen[n]] == "noon",
     }
     index = run.set("test")
     for condition, holds in expected.items():

@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from harness.view.links import rows_url, run_url
+from harness.view.links import cells_url, report_url, rows_url, run_url
 from harness.view.runs import Runs
+from tests.support import measured
 from tests.support.viewed import RUN, counted, spoilt
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium"),
 ]
 RAG = "rag@fake:words"
+WAIT_MS = 120_000
+"""For a report that is made on a busy machine."""
 
 
 @contextmanager
@@ -82,7 +85,7 @@ def watched(browser: Browser, url: str, **options: object) -> Iterator[Page]:
 def test_a_figure_leads_to_its_rows_and_a_row_to_the_next(browser: Browser, animals: str) -> None:
     with watched(browser, animals) as page:
         page.goto(animals)
-        page.get_by_role("link", name=RUN).click()
+        page.get_by_role("link", name=RUN, exact=True).click()
         page.get_by_role("link", name=f"3 37.5 %, wrong: {RAG}").click()
         assert page.locator(".count").inner_text() == "1–3 of 3 questions"
         page.get_by_role("link", name="Question 3").click()
@@ -93,6 +96,42 @@ def test_a_figure_leads_to_its_rows_and_a_row_to_the_next(browser: Browser, anim
         assert page.get_by_text("bats sleep by day").is_visible()
         page.get_by_role("link", name="test", exact=True).click()
         assert page.locator(".count").inner_text() == "1–3 of 3 questions"
+
+
+@pytest.fixture(scope="module")
+def permits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served(measured.measured(tmp_path_factory.mktemp("measured"))) as url:
+        yield url
+
+
+def test_a_number_of_the_report_leads_to_its_rows_and_back(browser: Browser, permits: str) -> None:
+    with watched(browser, permits) as page:
+        page.set_default_timeout(WAIT_MS)
+        page.goto(permits)
+        page.get_by_role("link", name=f"Report of {measured.RUN}").click()
+        row = page.locator("table.arms tbody tr").filter(has_text="keras")
+        accuracy = row.locator("a.number").first
+        told = accuracy.inner_text()
+        accuracy.focus()
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/rows?*")
+        assert page.locator(".count").inner_text() == "1–20 of 130 questions"
+        assert f"({told.split()[0]} %)" in page.locator(".tally").inner_text()
+        page.get_by_role("link", name="Report", exact=True).click()
+        page.locator("#calibration summary").first.click()
+        bin = page.locator("#calibration details").first.locator("tbody tr").first.locator("a.number").nth(2)
+        answers = bin.inner_text().partition("(")[2].removesuffix(")")
+        bin.click()
+        assert f" of {answers} " in page.locator(".tally").inner_text()
+        assert "Sure of them" in page.locator(".tally").inner_text()
+        page.go_back()
+        page.locator("#differences a.number").first.click()
+        assert "points of accuracy over 130 questions" in page.locator(".tally").inner_text()
+        page.get_by_role("link", name="the first right, the other wrong").click()
+        assert page.locator(".chips li").count() == 2
+        page.get_by_role("link", name="Report", exact=True).click()
+        page.get_by_role("link", name="Questions and answers").click()
+        page.wait_for_url(f"**{run_url(measured.RUN)}")
 
 
 def test_filters_are_a_form_that_leaves_a_short_address(browser: Browser, animals: str) -> None:
@@ -164,7 +203,10 @@ def test_pages_are_for_everybody(browser: Browser, animals: str, scheme: str, wi
     options = {"color_scheme": scheme, "viewport": {"width": width, "height": 800}}
     with watched(browser, animals, bypass_csp=True, **options) as page:  # axe is a script from outside
         filtered = rows_url(RUN, arm=RAG, right="0")
-        for place in ("/", run_url(RUN), filtered, filtered.replace("/rows", "/row") + "&id=q3"):
+        page.set_default_timeout(WAIT_MS)
+        one, apart = filtered.replace("/rows", "/row") + "&id=q3", rows_url(RUN, arm=RAG, versus="base@fake:words")
+        of_all = (report_url(RUN), cells_url(RUN), cells_url(RUN, RAG))
+        for place in ("/", run_url(RUN), filtered, one, apart, *of_all):
             page.goto(animals + place)
             found = Axe().run(page).response["violations"]
             told = [
@@ -180,9 +222,11 @@ def test_a_store_of_attacks_starts_nothing(browser: Browser, tmp_path: Path) -> 
     root = spoilt(tmp_path, hostile=True)
     sets = Runs(root).open().sets
     with served(root) as url, watched(browser, url) as page:
-        for place in ("/", run_url(RUN), *(rows_url(RUN, set=name, size=50) for name in sets)):
+        page.set_default_timeout(WAIT_MS)
+        of_all = (report_url(RUN), cells_url(RUN))
+        for place in ("/", run_url(RUN), *of_all, *(rows_url(RUN, set=name, size=50) for name in sets)):
             page.goto(url + place)
-            assert page.locator("script").count() == 1
+            assert page.locator("script").count() == (0 if place == report_url(RUN) else 1)
             for link in page.locator("main a[href]").all()[:40]:
                 link.hover(force=True)
         page.locator("article.row h2 a").first.click()

@@ -28,6 +28,7 @@ def harness_backends() -> Iterable[BackendSpec]:
         fake_spec(),
         fake_spec("stuck", preload=("stranger_hangs",)),
         fake_spec("cracked", preload=("stranger_breaks",)),
+        fake_spec("opener", preload=("stranger_opens",)),
     ]
 
 

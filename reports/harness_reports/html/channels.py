@@ -16,6 +16,8 @@ class Channel:
     of: Mapping[str, Found]
     """Arm -> measurement, where there is one."""
     form: Callable[[float | None], str]
+    measure: str
+    """As the document calls it."""
 
     @property
     def short(self) -> str:
@@ -38,10 +40,11 @@ def cost(report: Mapping[str, Any]) -> Channel:
             "cost of ownership in USD",
             {arm: each for arm, each in total.items() if (each.get("value") or 0) > 0},
             dollars,
+            "ownership",
         ),
-        Channel("USD per 1,000 questions", measured("usd_per_1k"), dollars),
-        Channel("cost of training in USD", measured("train_usd"), dollars),
-        Channel("seconds of training", measured("train_s"), _seconds),
+        Channel("USD per 1,000 questions", measured("usd_per_1k"), dollars, "usd_per_1k"),
+        Channel("cost of training in USD", measured("train_usd"), dollars, "train_usd"),
+        Channel("seconds of training", measured("train_s"), _seconds, "train_s"),
     )
     return max(candidates, key=lambda channel: (len(channel.of) > 1, len(channel.of) > 0))
 
@@ -53,8 +56,8 @@ def bias(report: Mapping[str, Any]) -> Channel:
         for name in ("group_gap", "bias_delta")
     )
     if delta and not gap:
-        return Channel("bias delta, the group gap less that of the model unadapted", delta, _points_told)
-    return Channel("group gap, the largest difference in accuracy between groups", gap, _points_told)
+        return Channel("bias delta, the group gap less that of the model unadapted", delta, _points_told, "bias_delta")
+    return Channel("group gap, the largest difference in accuracy between groups", gap, _points_told, "group_gap")
 
 
 def _seconds(value: float | None) -> str:

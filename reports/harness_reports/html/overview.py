@@ -1,11 +1,13 @@
 """The table of arms with a bar for accuracy, and the figures of the choice at a glance."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from harness.plugin import Links, Number
 from harness_reports.deciding import deciding
 from harness_reports.figures import NOTHING, Found, found, measured, milliseconds, ordered
+from harness_reports.html.linking import address
 from harness_reports.money import dollars, ranged
 from harness_reports.owning import owned
 from harness_reports.tables import Named, places
@@ -25,6 +27,7 @@ class Cell:
     text: str
     missing: int | None
     """The number of the reason why there is none."""
+    url: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +54,10 @@ class Tile:
     title: str
     value: str
     detail: str
+    url: str | None = None
 
 
-def arms(report: Mapping[str, Any]) -> Arms:
+def arms(report: Mapping[str, Any], links: Links) -> Arms:
     """Best first, every column in which anything was measured; what is missing points to its reason."""
     columns = measured(report)
     reasons = dict.fromkeys(reason for column in columns for reason in column.reasons if reason is not None)
@@ -65,7 +69,11 @@ def arms(report: Mapping[str, Any]) -> Arms:
         name = arm["arm"]
         mark = "choice" if name == decision.get("choice") else "tie" if name in (decision.get("ties") or ()) else ""
         cells = tuple(
-            Cell(column.cells[place], None if (reason := column.reasons[place]) is None else numbers[reason])
+            Cell(
+                text := column.cells[place],
+                None if (reason := column.reasons[place]) is None else numbers[reason],
+                address(text, links),
+            )
             for column in columns
         )
         rows.append(
@@ -82,7 +90,7 @@ def _bar(accuracy: Found) -> Bar | None:
     return Bar(*(round(min(100.0, max(0.0, end)), 1) for end in (value, low, high)))
 
 
-def tiles(report: Mapping[str, Any], named: Named) -> list[Tile]:
+def tiles(report: Mapping[str, Any], named: Named, links: Links) -> list[Tile]:
     """What was measured of the choice, if there is one."""
     decision = deciding(report, named)
     arm = next((arm for arm in report["table"] if decision and arm["arm"] == decision.arm), None)
@@ -92,13 +100,19 @@ def tiles(report: Mapping[str, Any], named: Named) -> list[Tile]:
     accuracy, gap, latency = (found(of, name) for name in ("accuracy", "group_gap", "latency_p50_ms"))
     cost: Mapping[str, Any] = next((each for each in owned(report) if each["arm"] == arm["arm"]), {})
     made = [
-        _tile("accuracy", accuracy, lambda value: f"{value:.1f} %", lambda end: f"{end:.1f}"),
-        _money("cost of ownership", cost.get("total_usd")),
-        _money("cost of a query", cost.get("per_query_usd")),
-        _tile("largest gap between groups", gap, lambda value: f"{value:.1f} points", lambda end: f"{end:.1f}"),
-        Tile("answer, median", f"{milliseconds(latency)} ms", "") if latency["value"] is not None else None,
+        ("accuracy", _tile("accuracy", accuracy, lambda value: f"{value:.1f} %", lambda end: f"{end:.1f}")),
+        ("ownership", _money("cost of ownership", cost.get("total_usd"))),
+        ("ownership", _money("cost of a query", cost.get("per_query_usd"))),
+        (
+            "group_gap",
+            _tile("largest gap between groups", gap, lambda value: f"{value:.1f} points", lambda end: f"{end:.1f}"),
+        ),
+        (
+            "latency_p50_ms",
+            Tile("answer, median", f"{milliseconds(latency)} ms", "") if latency["value"] is not None else None,
+        ),
     ]
-    return [tile for tile in made if tile is not None]
+    return [replace(tile, url=links(Number(arm["arm"], name))) for name, tile in made if tile is not None]
 
 
 def _tile(title: str, of: Found, value: Any, end: Any) -> Tile | None:

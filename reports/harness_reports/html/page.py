@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from harness.plugin import Links, Number
 from harness_reports import deciding, provenance, quality
 from harness_reports.figures import footnotes, unmeasured
 from harness_reports.html.inert import shown
@@ -17,7 +18,7 @@ from harness_reports.html.sections import sections
 from harness_reports.tables import in_sentences, naming
 
 
-def page(report: Mapping[str, Any]) -> str:
+def page(report: Mapping[str, Any], links: Links) -> str:
     named = naming(report)
     told = in_sentences(report, named)
     environment, style = _environment(), _style()
@@ -34,11 +35,12 @@ def page(report: Mapping[str, Any]) -> str:
         decision=deciding.deciding(report, named),
         break_even=[told(line) for line in deciding.break_even(report)],
         budget=deciding.budget(report),
-        tiles=tiles(report, named),
-        arms=arms(report),
+        viewer=links(Number()),
+        tiles=tiles(report, named, links),
+        arms=arms(report, links),
         footnotes=[told(line) for line in footnotes(report)],
         unmeasured=unmeasured(report, named),
-        sections=sections(report, named),
+        sections=sections(report, named, links),
         commands=provenance.commands(report),
     )
 

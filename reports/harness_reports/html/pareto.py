@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.plugin import Number
 from harness_reports.deciding import deciding
-from harness_reports.figures import found, ordered, percent
+from harness_reports.figures import found, linkable, ordered, percent
 from harness_reports.html import channels
 from harness_reports.html.arms import numbered
 from harness_reports.html.channels import Channel
@@ -118,8 +119,12 @@ def _table(report: Mapping[str, Any], named: Named, costs: Channel, biases: Chan
     rows = []
     for place, arm in enumerate(ordered(report), 1):
         cost, off = costs.value(arm["arm"]), biases.value(arm["arm"])
-        accuracy = percent(found(arm["measurements"], "accuracy"))
-        rows.append([str(place), named(arm["arm"]), accuracy, costs.form(cost), biases.form(off)])
+        told = (
+            ("accuracy", percent(found(arm["measurements"], "accuracy"))),
+            (costs.measure, costs.form(cost)),
+            (biases.measure, biases.form(off)),
+        )
+        rows.append([str(place), named(arm["arm"]), *(linkable(text, Number(arm["arm"], name)) for name, text in told)])
     return "accuracy, cost and bias", ["#", "arm", "accuracy %", costs.title, biases.short], rows
 
 

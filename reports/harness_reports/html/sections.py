@@ -1,12 +1,26 @@
 """What stands below the table of arms, in the order in which it is asked for in a meeting."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness_reports import deciding, differences, learning, owning, provenance, quality, reliability, spending, suites
+from harness.plugin import Links
+from harness_reports import (
+    deciding,
+    differences,
+    learning,
+    owning,
+    provenance,
+    quality,
+    reliability,
+    retrieval,
+    spending,
+    suites,
+)
 from harness_reports.figures import not_run
 from harness_reports.html import breakeven, curves, pareto, people, sure
+from harness_reports.html.linking import address
 from harness_reports.html.vega import Figure
 from harness_reports.tables import Named, Table, headed, in_sentences
 
@@ -22,6 +36,7 @@ class Cell:
     text: str
     badge: str = ""
     tone: str = ""
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,57 +70,54 @@ class Section:
         return bool(self.drawings or self.tables or self.notes or self.blocks)
 
 
-def sections(report: Mapping[str, Any], named: Named) -> list[Section]:
+def sections(report: Mapping[str, Any], named: Named, links: Links) -> list[Section]:
     """Those in which there is anything to show."""
+    drawings, shown = functools.partial(_drawings, links), functools.partial(_shown, links)
     told = in_sentences(report, named)
     permuted = [table for table in learning.tables(report, named) if table[0] == learning.PERMUTED]
-    pairs: list[Table] = [
-        (f"differences on {name}", titles, rows) for name, titles, rows in differences.tables(report, named)
-    ]
     owns = [table for table in owning.tables(report, named) if table[0] != owning.BY_VOLUME]
     found = [
-        _why(report, named),
-        Section("pareto", "Accuracy, cost and bias", _drawings(pareto.figure(report, named))),
+        _why(report, named, links),
+        Section("pareto", "Accuracy, cost and bias", drawings(pareto.figure(report, named))),
         Section(
             "cost",
             "Cost of ownership and break-even",
-            _drawings(breakeven.figure(report, named)),
-            _shown(owns),
+            drawings(breakeven.figure(report, named)),
+            shown(owns),
             tuple(owning.notes(report, named)),
         ),
-        Section("learning", "How the arms learnt", _drawings(*curves.figures(report, named)), _shown(permuted)),
-        Section("groups", "Groups of people", _drawings(*people.figures(report, named))),
+        Section("learning", "How the arms learnt", drawings(*curves.figures(report, named)), shown(permuted)),
+        Section("retrieval", "Retrieval", tables=shown(retrieval.tables(report, named))),
+        Section("groups", "Groups of people", drawings(*people.figures(report, named))),
         Section(
             "calibration",
             "Calibration",
-            _drawings(*sure.figures(report, named)),
-            _shown([table for table in [reliability.summed(report, named)] if table[2]]),
+            drawings(*sure.figures(report, named)),
+            shown([table for table in [reliability.summed(report, named)] if table[2]]),
         ),
         Section(
             "differences",
             "Differences between arms",
-            tables=_shown(pairs, judged=True),
+            tables=shown(differences.tables(report, named), judged=True),
             notes=tuple(map(told, differences.notes(report, named))),
         ),
-        Section(
-            "suites", "Other tasks", tables=_shown(suites.tables(report, named)), notes=tuple(suites.notes(report))
-        ),
+        Section("suites", "Other tasks", tables=shown(suites.tables(report, named)), notes=tuple(suites.notes(report))),
         Section("not-run", "What was not run", notes=tuple(map(told, not_run(report)))),
         Section(
-            "money", "Money and budget", tables=_shown(spending.tables(report)), notes=tuple(spending.notes(report))
+            "money", "Money and budget", tables=shown(spending.tables(report)), notes=tuple(spending.notes(report))
         ),
-        Section("data", "Quality of the data", tables=_shown(quality.tables(report))),
+        Section("data", "Quality of the data", tables=shown(quality.tables(report))),
         Section(
             "environment",
             "Environment, and how to have this again",
-            tables=_shown(provenance.tables(report)),
+            tables=shown(provenance.tables(report)),
             notes=tuple(provenance.notes(report)),
         ),
     ]
     return [section for section in found if section.filled]
 
 
-def _why(report: Mapping[str, Any], named: Named) -> Section:
+def _why(report: Mapping[str, Any], named: Named, links: Links) -> Section:
     found = deciding.deciding(report, named)
     blocks = (
         ()
@@ -119,36 +131,37 @@ def _why(report: Mapping[str, Any], named: Named) -> Section:
     return Section(
         "why",
         "Why, and what would change it",
-        tables=_shown(deciding.tables(report, named), judged=True),
+        tables=_shown(links, deciding.tables(report, named), judged=True),
         notes=tuple(deciding.notes(report, named)),
         blocks=tuple((heading, those) for heading, those in blocks if those),
     )
 
 
-def _drawings(*figures: Figure | None) -> tuple[Drawing, ...]:
+def _drawings(links: Links, *figures: Figure | None) -> tuple[Drawing, ...]:
     return tuple(
-        Drawing(figure, None if figure.table is None else _table(figure.table, False))
+        Drawing(figure, None if figure.table is None else _table(figure.table, False, links))
         for figure in figures
         if figure is not None
     )
 
 
-def _shown(tables: Sequence[Table], *, judged: bool = False) -> tuple[Shown, ...]:
-    return tuple(_table(table, judged) for table in tables)
+def _shown(links: Links, tables: Sequence[Table], *, judged: bool = False) -> tuple[Shown, ...]:
+    return tuple(_table(table, judged, links) for table in tables)
 
 
-def _table(table: Table, judged: bool) -> Shown:
+def _table(table: Table, judged: bool, links: Links) -> Shown:
     """Where it is `judged`, the verdict at the end of a cell becomes a badge; names, in the first column, never do."""
     title, titles, rows = table
     sides = tuple("text" if not place or name in TEXTUAL else "num" for place, name in enumerate(titles))
     badged = tuple(judged and place > 0 and name != FAILED for place, name in enumerate(titles))
-    cells = tuple(tuple(_cell(text, where) for text, where in zip(row, badged, strict=True)) for row in rows)
+    cells = tuple(tuple(_cell(text, where, links) for text, where in zip(row, badged, strict=True)) for row in rows)
     return Shown(headed(title), tuple(titles), sides, cells)
 
 
-def _cell(text: str, judged: bool) -> Cell:
+def _cell(text: str, judged: bool, links: Links) -> Cell:
+    url = address(text, links)
     if judged:
         for word, tone in TONES.items():
             if text == word or text.endswith(f" {word}"):
-                return Cell(text.removesuffix(word).rstrip(), word, tone)
-    return Cell(text)
+                return Cell(text.removesuffix(word).rstrip(), word, tone, url)
+    return Cell(text, url=url)

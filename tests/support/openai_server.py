@@ -347,12 +347,14 @@ class _Handler(BaseHTTPRequestHandler):
         raise Refusal(400, "no file")
 
     def _send(self, status: int, body: Any, headers: dict[str, str] | None = None, fault: str | None = None) -> None:
-        content = json.dumps(body).encode()
+        request = {"x-request-id": f"req_{len(self.state.requests)}"}
+        kind = {"content-type": "application/json"}
+        self._send_bytes(status, json.dumps(body).encode(), {**kind, **request, **(headers or {})}, fault)
+
+    def _send_bytes(self, status: int, content: bytes, headers: dict[str, str], fault: str | None) -> None:
         self.send_response(status)
-        self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(content)))
-        self.send_header("x-request-id", f"req_{len(self.state.requests)}")
-        for name, value in (headers or {}).items():
+        for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
         if fault == "truncated":

@@ -14,19 +14,20 @@ from harness.remote.paying import Sent
 from harness.remote.purse import Billed
 from harness.remote.redaction import Redactor
 from harness_aws.faults import faults
+from harness_aws.names import DEPLOYED, Names
 
 Run = Callable[..., Awaitable[Any]]
 TOOL = "answer"
 NAMED = {"tool": ("tool",), "temperature": ("temperature",)}
 """What Bedrock says of a feature that a model does not know."""
-TRAINED = ("custom-model-deployment/", "provisioned-model/", "custom-model/", "imported-model/")
+TRAINED = (DEPLOYED, "provisioned-model/", "custom-model/", "imported-model/")
 """ARNs of what somebody trained: it writes what it was shown, which is no tool's input."""
 INPUT = ("inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens")
 
 
 class BedrockChat:
-    def __init__(self, client: Any, run: Run, model: str, redact: Redactor) -> None:
-        self._client, self._run, self._model, self._redact = client, run, model, redact
+    def __init__(self, client: Any, run: Run, names: Names, model: str, redact: Redactor) -> None:
+        self._client, self._run, self._names, self._model, self._redact = client, run, names, model, redact
         self.features: Features = frozenset(NAMED) - ({"tool"} if any(part in model for part in TRAINED) else set())
 
     def body(self, question: Question, features: Features, limit: int) -> Mapping[str, Any]:
@@ -44,8 +45,11 @@ class BedrockChat:
 
     async def send(self, body: Mapping[str, Any], choices: int) -> Sent:
         with faults(self._redact, errors_are_sure=True):
-            found = await self._run(self._client.converse, **body)
+            found = await self._run(self._converse, body)
             return _told(found, choices), _charged(found["usage"])
+
+    def _converse(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        return self._client.converse(**{**body, "modelId": self._names.of(body["modelId"])})  # type: ignore[no-any-return]
 
     def fewer(self, features: Features, refusal: BadRequest) -> Features | None:
         said = refusal.names.lower()

@@ -17,7 +17,8 @@ from harness.remote.redaction import Redactor
 from harness_aws.chat import BedrockChat
 from harness_aws.faults import faults
 from harness_aws.guard import guard
-from harness_aws.places import RUNTIME, place, region
+from harness_aws.names import Names
+from harness_aws.places import CONTROL, RUNTIME, place, region
 from harness_aws.vectors import BedrockVectors
 
 CONNECT_S = 10.0
@@ -50,7 +51,8 @@ class BedrockClient:
         self._runtime, self._redact, self._threads = runtime, redact, Threads()
 
     def chat(self, model: str) -> BedrockChat:
-        return BedrockChat(self._runtime, self._threads.run, model, self._redact)
+        names = Names(functools.partial(made, CONTROL, READS))
+        return BedrockChat(self._runtime, self._threads.run, names, model, self._redact)
 
     def vectors(self, model: str) -> BedrockVectors:
         return BedrockVectors(self._runtime, self._threads.run, model, self._redact)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -15,13 +15,14 @@ from harness.remote.redaction import Redactor
 from harness_aws.capabilities import BUCKET, PROFILE, ROLE
 from harness_aws.client import READS, made, redactor
 from harness_aws.faults import faults
+from harness_aws.pages import pages
 from harness_aws.places import CONTROL, STORAGE
 
 LABEL = "harness"
 """The key of our label among tags."""
 FOLDER = "harness"
 ENDS = {"Completed": State.SUCCEEDED, "Failed": State.FAILED, "Stopped": State.CANCELLED}
-SUMMARIES, SUMMARIES_AT_ONCE = "modelCustomizationJobSummaries", 100
+SUMMARIES = "modelCustomizationJobSummaries"
 
 
 class BedrockJobs:
@@ -51,7 +52,7 @@ class BedrockJobs:
         """The label is the idempotency token too: a request of the same label can never begin a second job."""
         tags = [{"key": LABEL, "value": order.label}]
         with faults(self._redact, errors_are_sure=False):
-            arn = self._once.create_model_customization_job(
+            self._once.create_model_customization_job(
                 jobName=order.label,
                 customModelName=order.label,
                 clientRequestToken=order.label,
@@ -64,11 +65,12 @@ class BedrockJobs:
                 jobTags=tags,
                 customModelTags=tags,
             )["jobArn"]
-        return HostedJob(arn, State.RUNNING, "InProgress", order.label, time.time())
+        return HostedJob(order.label, State.RUNNING, "InProgress", order.label, time.time())
 
     def labelled(self, prefix: str) -> Sequence[HostedJob]:
         with faults(self._redact, errors_are_sure=False):
-            found = [row for row in self._listed(prefix) if row["jobName"].startswith(prefix)]
+            rows = pages(self._reading.list_model_customization_jobs, SUMMARIES, prefix)
+            found = [row for row in rows if row["jobName"].startswith(prefix)]
         return sorted(map(self._summed_up, found), key=lambda job: job.created)
 
     def job(self, id: str) -> HostedJob:
@@ -80,18 +82,9 @@ class BedrockJobs:
             self._reading.stop_model_customization_job(jobIdentifier=id)
         return self.job(id)
 
-    def _listed(self, part: str) -> Iterator[Mapping[str, Any]]:
-        asked: dict[str, Any] = {"nameContains": part.rstrip("-"), "maxResults": SUMMARIES_AT_ONCE}
-        while True:
-            page = self._reading.list_model_customization_jobs(**asked)
-            yield from page[SUMMARIES]
-            if not page.get("nextToken"):
-                return
-            asked["nextToken"] = page["nextToken"]
-
     def _summed_up(self, row: Mapping[str, Any]) -> HostedJob:
         """A list does not say why a job failed."""
-        return self.job(row["jobArn"]) if row["status"] == "Failed" else _job(row, "customModelArn")
+        return self.job(row["jobName"]) if row["status"] == "Failed" else _job(row, "customModelArn")
 
 
 def _numbers(order: Order) -> dict[str, str]:
@@ -105,10 +98,10 @@ def _numbers(order: Order) -> dict[str, str]:
 
 
 def _job(found: Mapping[str, Any], model: str) -> HostedJob:
-    """Bedrock tells no tokens of a training."""
+    """Known by its name, as an ARN would tell the account in every report; Bedrock tells no tokens of a training."""
     began, ended = found["creationTime"], found.get("endTime")
     return HostedJob(
-        id=found["jobArn"],
+        id=found["jobName"],
         state=ENDS.get(found["status"], State.RUNNING),
         told=found["status"],
         label=found["jobName"],

@@ -150,10 +150,8 @@ class Bedrock:
         }
         return {"jobArn": arn}
 
-    def look(self, arn: str) -> dict[str, Any]:
-        state = self.state
-        if arn not in state.jobs:
-            raise Refusal(404, f"no job {arn}", "ResourceNotFoundException")
+    def look(self, name: str) -> dict[str, Any]:
+        state, arn = self.state, self._job(name)
         job, fate = state.jobs[arn], state.fate(arn)
         state.looks[arn] += 1
         if job["status"] in ("Completed", "Failed", "Stopped"):
@@ -187,10 +185,14 @@ class Bedrock:
         ]
         return _page(rows[::-1], "modelCustomizationJobSummaries", query, self.state.page)
 
-    def stop_job(self, arn: str) -> dict[str, Any]:
-        if arn not in self.state.jobs:
-            raise Refusal(404, f"no job {arn}", "ResourceNotFoundException")
-        job = self.state.jobs[arn]
+    def _job(self, name: str) -> str:
+        for arn, job in self.state.jobs.items():
+            if name in (arn, job["jobName"]):
+                return arn
+        raise Refusal(404, f"no job {name}", "ResourceNotFoundException")
+
+    def stop_job(self, name: str) -> dict[str, Any]:
+        job = self.state.jobs[self._job(name)]
         if job["status"] in ("Completed", "Failed", "Stopped"):
             raise Refusal(400, f"the job is {job['status']}", "ConflictException")
         job |= {"status": "Stopped", "endTime": _time()}

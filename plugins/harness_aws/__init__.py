@@ -29,6 +29,7 @@ def harness_backends() -> Iterable[BackendSpec]:
                 tuned=lambda model: f"custom:{model}",
                 notices=later("harness_aws.dates:notices"),
                 jobs="harness_aws.jobs:jobs",
+                deployments="harness_aws.deployments:deployments",
             ),
         )
     ]

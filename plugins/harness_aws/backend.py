@@ -9,6 +9,7 @@ from harness.plugin import Kind, ModelCard
 from harness.remote.purse import Purse
 from harness.remote.session import ServiceSession
 from harness_aws.client import runtime
+from harness_aws.deployments import deployments
 from harness_aws.jobs import jobs
 from harness_aws.places import endpoint
 from harness_aws.training import BedrockTraining
@@ -25,7 +26,7 @@ class BedrockBackend:
         artifact: Path | None = None,
         purse: Purse,
     ) -> ServiceSession:
-        session = ServiceSession(model, endpoint(), purse, runtime(), BedrockTraining(jobs))
+        session = ServiceSession(model, endpoint(), purse, runtime(), BedrockTraining(jobs), deployments)
         if artifact is not None:
             session.reopen(artifact)
         return session

@@ -52,7 +52,7 @@ class BedrockJobs:
         """The label is the idempotency token too: a request of the same label can never begin a second job."""
         tags = [{"key": LABEL, "value": order.label}]
         with faults(self._redact, errors_are_sure=False):
-            self._once.create_model_customization_job(
+            made = self._once.create_model_customization_job(
                 jobName=order.label,
                 customModelName=order.label,
                 clientRequestToken=order.label,
@@ -64,7 +64,9 @@ class BedrockJobs:
                 hyperParameters=_numbers(order),
                 jobTags=tags,
                 customModelTags=tags,
-            )["jobArn"]
+            )
+            if not made["jobArn"]:
+                raise ValueError("an answer that names no job")
         return HostedJob(order.label, State.RUNNING, "InProgress", order.label, time.time())
 
     def labelled(self, prefix: str) -> Sequence[HostedJob]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -13,8 +14,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+import harness
 from harness.errors import HarnessError, UsageError
 from harness.plugin import BackendSpec, Kind
+from harness.registry import load_registry
 from harness.remote.orders import HostedRecipe, Pending
 from harness.remote.purse import CapReached, Purse, read_ledger
 from harness.testing import BackendKit
@@ -418,6 +421,238 @@ def test_each_family_is_shown_questions_in_its_own_form() -> None:
     claude = first("anthropic.claude-3-haiku-20240307-v1:0:200k")
     assert claude["messages"][1] == {"role": "assistant", "content": '{"answer": "A"}'}
     assert set(first("meta.llama3-1-8b-instruct-v1:0:128k")) == {"prompt", "completion"}
+
+
+# -- deployments -------------------------------------------------------------------------------------------
+
+
+def test_what_was_trained_answers_while_it_is_deployed_and_is_removed(server: AwsState, opened: Opened) -> None:
+    session = opened()
+    tuned(session)
+    (deployment,) = server.deployments.values()
+    assert deployment["modelDeploymentName"].startswith("harness-cell-")
+    assert session.answer([example.question for example in material()]).chosen == [n % 4 for n in range(12)]
+    assert session.told()["service"]["model"].startswith("arn:aws:bedrock:us-east-1:123456789012:custom-model/")
+    session.close()
+    assert server.deployments == {}
+    assert server.deployed == 1
+
+
+def test_a_deployment_rented_again_is_the_same_model_and_nothing_is_paid_twice(
+    server: AwsState, opened: Opened, tmp_path: Path
+) -> None:
+    """Its ARN is another; what was asked of it is known all the same."""
+    asked = [example.question for example in material()]
+    for _ in range(2):
+        session = opened()
+        tuned(session)
+        session.answer(asked)
+        session.save(tmp_path / "kept")
+        session.close()
+        session._purse.close()
+    assert server.deployed == 2
+    assert server.calls.total() == len(asked) + 1
+    assert ledger(tmp_path).known_usd == pytest.approx(server.usd(RATES) + training_told(tmp_path, server))
+
+
+def training_told(tmp_path: Path, server: AwsState) -> float:
+    """Bedrock tells no tokens of a training: it is charged as estimated, and told so."""
+    line = ledger(tmp_path).answers["training"]
+    assert line["answer"]["estimated"] is True
+    return float(line["usd"])
+
+
+@pytest.mark.parametrize("fault", ["drop-after", "truncated", "500"])
+def test_a_deployment_whose_answer_was_lost_is_adopted_or_looked_for(
+    server: AwsState, opened: Opened, fault: str
+) -> None:
+    faults = [fault]
+    path = "/model-customization/custom-model-deployments"
+    server.faults = lambda method, where: faults.pop() if faults and (method, where) == ("POST", path) else None
+    session = opened()
+    if fault == "500":  # nobody can tell, and there is none
+        with pytest.raises(AssertionError, match="looking for a deployment harness-cell-"):
+            tuned(session, patience_s=1.0)
+        assert server.deployed == 0
+    else:
+        tuned(session)
+        assert server.deployed == 1
+    assert sum(1 for request in server.requests if request == ("POST", path)) == 1
+
+
+def test_a_name_that_is_taken_is_looked_at(server: AwsState, opened: Opened) -> None:
+    from harness.remote.faults import Doubtful
+    from harness_aws.deployments import deployments
+
+    session = opened()
+    tuned(session)
+    (found,) = server.deployments.values()
+    with pytest.raises(Doubtful):
+        deployments().start(found["modelDeploymentName"], found["modelArn"])
+    assert [each.label for each in deployments().labelled("harness-")] == [found["modelDeploymentName"]]
+
+
+def test_a_deployment_that_fails_is_removed_and_told(server: AwsState, opened: Opened) -> None:
+    server.fate = lambda name: "failed-deployment" if name.startswith("harness-") else "succeeded"
+    with pytest.raises(HarnessError, match="failed: Failed: no capacity"):
+        tuned(opened())
+    assert server.deployments == {}
+
+
+# -- whole runs --------------------------------------------------------------------------------------------
+
+Ran = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def ran(server: AwsState, tiny: Path, tmp_path: Path) -> Ran:
+    """Runs the tiny task; returns the report."""
+
+    def run(**changes: Any) -> dict[str, Any]:
+        asked: dict[str, Any] = {
+            "strategies": ["base", "rag:retriever=bm25"],
+            "backends": ["aws"],
+            "models": [f"aws:{MODEL}"],
+            "prices": price_list(tmp_path),
+            "allow_spend": True,
+            "max_cost_usd": CAP_USD,
+            "store": tmp_path / "store",
+        }
+        return dict(harness.run(tiny, **{**asked, **changes}).report)
+
+    return run
+
+
+def estimated(store: Path) -> tuple[float, float]:
+    """What trainings were taken to cost, and all else that was paid, in US dollars."""
+    ledgers = [read_ledger(file) for file in (store / "paid").glob("*.jsonl")]
+    trained = sum(float(found.answers["training"]["usd"]) for found in ledgers if "training" in found.answers)
+    return trained, sum(found.known_usd for found in ledgers) - trained
+
+
+def test_a_run_is_one_table_with_money_and_says_that_it_is_emulated(ran: Ran, server: AwsState, tmp_path: Path) -> None:
+    arms = ["base", "rag:retriever=bm25", "fewshot:retriever=bm25", "hosted", "hosted+rag:retriever=bm25", "probe"]
+    report = ran(strategies=arms, models=[f"aws:{MODEL}", f"aws:{TITAN}"])
+    rows = {row["arm"]: row for row in report["table"]}
+    assert len(rows) == 6
+    for row in rows.values():
+        assert any(note.startswith("emulated: answered by a stand-in at http://127.0.0.1") for note in row["notes"])
+        assert row["measurements"]["accuracy"]["basis"] == "emulated"
+        assert row["measurements"]["usd_per_1k"]["value"] > 0
+    hosted, base = (rows[f"{name}@aws:{MODEL}"]["measurements"] for name in ("hosted", "base"))
+    assert hosted["accuracy"]["value"] == 100.0 > base["accuracy"]["value"]
+    assert hosted["train_usd"]["value"] > 0
+    assert estimated(tmp_path / "store")[1] == pytest.approx(server.usd(RATES), abs=1e-12)
+    assert server.deployments == {}
+    told = "; ".join(notice for each in report["run"]["leaving"] for notice in each["notices"])
+    assert "put into the bucket a-bucket" in told
+    assert CANARY not in str(report)
+    assert TOKEN not in str(report)
+
+
+def test_without_a_bucket_training_is_skipped_with_the_reason(ran: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_HARNESS_BUCKET")
+    report = ran(strategies=["base", "hosted"])
+    reasons = {cell["arm"].split("@")[0]: cell["reason"] for cell in report["cells"] if cell["status"] == "skipped"}
+    assert "AWS_HARNESS_BUCKET must name the bucket" in reasons["hosted"]
+
+
+def test_without_leave_to_spend_nothing_is_sent(ran: Ran, server: AwsState) -> None:
+    report = ran(allow_spend=False)
+    assert {cell["status"] for cell in report["cells"]} == {"skipped"}
+    assert server.requests == []
+
+
+def test_a_killed_run_pays_for_nothing_again(ran: Ran, server: AwsState, tiny: Path, tmp_path: Path) -> None:
+    """The whole command is killed, some answers in; the calls that were on their way are all that is asked again."""
+    from harness.remote.paying import CONCURRENCY
+
+    server.pause_s = 0.05
+    program = [sys.executable, "-m", "harness", "run", "--task", str(tiny), "--strategy", "base", "--backend", "aws"]
+    program += ["--model", f"aws:{MODEL}", "--prices", str(price_list(tmp_path)), "--allow-spend", "--max-cost", "5"]
+    kills = 0
+    for least in (3, 12):
+        process = subprocess.Popen([*program, "--store", str(tmp_path / "store")], stderr=subprocess.DEVNULL)
+        while process.poll() is None and server.calls.total() < least:
+            time.sleep(0.005)
+        kills += process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert kills == 2
+    server.pause_s = 0.0
+    report = ran(strategies=["base"])
+    assert [cell["status"] for cell in report["cells"]] == ["done"]
+    (file,) = (tmp_path / "store" / "paid").glob("*.jsonl")
+    found = read_ledger(file)
+    assert found.calls == len(found.answers), "no answer was paid for twice"
+    assert server.calls.total() - found.calls <= sum(found.open.values()) <= kills * CONCURRENCY
+    assert found.known_usd <= server.usd(RATES) <= found.spent_usd + 1e-12
+
+
+def test_a_run_killed_while_it_trains_and_deploys_orders_neither_again(
+    ran: Ran, server: AwsState, tiny: Path, tmp_path: Path
+) -> None:
+    program = [sys.executable, "-m", "harness", "run", "--task", str(tiny), "--strategy", "hosted"]
+    program += ["--backend", "aws", "--model", f"aws:{MODEL}", "--prices", str(price_list(tmp_path))]
+    program += ["--allow-spend", "--max-cost", "5", "--store", str(tmp_path / "store")]
+    server.polls = 10**6
+    for begun in (lambda: server.jobs and server.looks, lambda: server.deployments):
+        process = subprocess.Popen(program, stderr=subprocess.DEVNULL)
+        while process.poll() is None and not begun():
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        server.looks.clear()
+        if not server.deployments:
+            (job,) = server.jobs
+            server.polls = 0
+            Bedrock(server).look(job)
+            server.polls = 10**6
+    assert server.deployed == 1
+    server.polls = 0
+    report = ran(strategies=["hosted"])
+    assert [cell["status"] for cell in report["cells"]] == ["done"]
+    assert (len(server.jobs), server.deployed, server.deployments) == (1, 1, {})
+
+
+@pytest.mark.slow
+def test_no_byte_that_is_kept_or_shown_holds_a_secret(
+    ran: Ran, server: AwsState, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The service telling the token back, answers and training failing in every way."""
+    server.echoes_key = True
+    faults = ["500", "429-after", "drop-after", "truncated"] * 2
+    server.faults = lambda method, path: faults.pop() if faults and path.endswith("converse") else None
+    for fatal in ("quota", "redirect", None):
+        report = ran(strategies=["base", "rag:retriever=bm25", "hosted"], keep="all")
+        assert "canary" not in str(report)
+        server.faults = lambda method, path, fatal=fatal: fatal  # type: ignore[misc]
+    assert any(
+        b"[AWS_SESSION_TOKEN]" in file.read_bytes() for file in (tmp_path / "store").rglob("*") if file.is_file()
+    )
+    kept = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert len(kept) > 10
+    assert [file for file in kept if b"canary" in file.read_bytes()] == []
+    out, error = capfd.readouterr()
+    assert "canary" not in out + error
+
+
+def test_orphans_are_what_no_cell_claims(ran: Ran, server: AwsState, opened: Opened, tmp_path: Path) -> None:
+    """A training under way and a deployment that goes on costing, both of a store that is not this one."""
+    from harness.orphans import cancel, labelled
+
+    tuned(opened(file="elsewhere.jsonl"))
+    server.polls = 10**6
+    opened(file="others.jsonl").tune(material(), (), RECIPE, _nothing)
+    registry, store = load_registry(), tmp_path / "store"
+    rows = {row["what"]: row for row in labelled(registry, store)}
+    assert set(rows) == {"training", "deployment"}
+    assert all(row["left"] and row["cell"] is None for row in rows.values())
+    for row in rows.values():
+        cancel(registry, row["label"], store)
+    assert server.deployments == {}
+    assert {job["status"] for job in server.jobs.values()} == {"Completed", "Stopped"}
+    assert labelled(registry, store) == []
 
 
 # -- where, and what for -----------------------------------------------------------------------------------

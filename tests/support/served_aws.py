@@ -11,6 +11,7 @@ RATES = {
     (MODEL, "training tokens"): 10.0,
     (f"custom:{MODEL}", "input tokens"): 2.0,
     (f"custom:{MODEL}", "output tokens"): 8.0,
+    (f"custom:{MODEL}", "hosting seconds"): 0.0,
     ("amazon.titan-embed-text-v2:0", "embedding tokens"): 0.5,
     ("us.cohere.embed-v4:0", "embedding tokens"): 0.5,
 }
@@ -32,7 +33,8 @@ def price_list(folder: Path) -> Path:
     file = folder / "prices.toml"
     file.write_text(
         "".join(
-            f'[[price]]\nprovider = "stand-in"\nregion = "any"\nitem = "{item}"\nunit = "1M {sort}"\nusd = {usd}\n'
+            f'[[price]]\nprovider = "stand-in"\nregion = "any"\nitem = "{item}"\nusd = {usd}\n'
+            f'unit = "{"hour" if sort == "hosting seconds" else f"1M {sort}"}"\n'
             'valid_from = 2026-11-01\nsource = "made up"\n'
             for (item, sort), usd in RATES.items()
         )

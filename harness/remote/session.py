@@ -86,8 +86,8 @@ class ServiceSession:
             return None
         self._hosting = Hosting(self._deployments(), self._purse, poll_s=self._poll_s)
         name = self._hosting.go_on(model)
+        self._waits = isinstance(name, Pending)
         if isinstance(name, Pending):
-            self._waits = True
             return name
         self._use(model, name)
         self._counts.rent(self._hosting.started_s)

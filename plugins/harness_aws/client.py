@@ -10,7 +10,9 @@ from importlib import metadata
 from typing import Any, TypeVar
 
 import boto3
+import botocore.session
 from botocore.config import Config
+from botocore.loaders import Loader
 
 from harness.remote.paying import CONCURRENCY, TIMEOUT_S
 from harness.remote.redaction import Redactor
@@ -25,6 +27,8 @@ CONNECT_S = 10.0
 READS = 3
 """Times in all that the SDK may ask for what changes nothing."""
 SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_BEARER_TOKEN_BEDROCK")
+LOADER = Loader()
+"""Holds what the SDK's files say of services: read once, and from nowhere but the SDK."""
 Result = TypeVar("Result")
 
 
@@ -73,8 +77,10 @@ def made(service: str, attempts: int = 1) -> Any:
         max_pool_connections=CONCURRENCY,
         s3={"addressing_style": "path"},
     )
+    core = botocore.session.get_session()
+    core.register_component("data_loader", LOADER)
     with faults(redactor(), errors_are_sure=True):
-        client = boto3.session.Session().client(service, endpoint_url=where.url, config=config)
+        client = boto3.session.Session(botocore_session=core).client(service, endpoint_url=where.url, config=config)
     guard(client, where)
     return client
 

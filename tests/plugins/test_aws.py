@@ -25,7 +25,7 @@ from harness_aws import harness_backends
 from harness_aws.capabilities import describe, offers, why_not
 from tests.support.aws_server import AwsState, Bedrock, serving
 from tests.support.served import CAP_USD, material, questions
-from tests.support.served_aws import KEY, MODEL, RATES, ROLE, environment, price_list
+from tests.support.served_aws import KEY, MODEL, RATES, ROLE, TUNED, environment, price_list
 
 pytestmark = pytest.mark.remote
 
@@ -57,15 +57,20 @@ def _soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
 Opened = Callable[..., Any]
 
 
+def session_of(file: Path, model: str = MODEL, most_usd: float = CAP_USD, *, trains: bool = False) -> tuple[Any, Purse]:
+    from harness_aws.backend import load
+
+    rates = TUNED if trains else {sort: usd for (name, sort), usd in RATES.items() if name == model}
+    purse = Purse(file, rates, most_usd)
+    return load().open(describe(model), kind=Kind.CHOICE, labels=(), seed=0, purse=purse), purse
+
+
 @pytest.fixture
 def opened(tmp_path: Path, server: AwsState) -> Iterator[Opened]:
     sessions = []
 
-    def opens(model: str = MODEL, file: str = "cell.jsonl", most_usd: float = CAP_USD) -> Any:
-        from harness_aws.backend import load
-
-        purse = Purse(tmp_path / file, {sort: usd for (name, sort), usd in RATES.items() if name == model}, most_usd)
-        session = load().open(describe(model), kind=Kind.CHOICE, labels=(), seed=0, purse=purse)
+    def opens(model: str = MODEL, file: str = "cell.jsonl", **more: Any) -> Any:
+        session, _ = session_of(tmp_path / file, model, **more)
         sessions.append(session)
         return session
 
@@ -304,7 +309,7 @@ def _nothing(*_: Any) -> None:
     """No epoch is told."""
 
 
-def tuned(session: Any, patience_s: float = 20.0, recipe: HostedRecipe = RECIPE) -> Any:
+def tuned(session: Any, patience_s: float = 60.0, recipe: HostedRecipe = RECIPE) -> Any:
     until = time.monotonic() + patience_s
     while isinstance(found := session.tune(material(), material(3), recipe, _nothing), Pending):
         assert time.monotonic() < until, found.handle
@@ -426,8 +431,8 @@ def test_each_family_is_shown_questions_in_its_own_form() -> None:
 # -- deployments -------------------------------------------------------------------------------------------
 
 
-def test_what_was_trained_answers_while_it_is_deployed_and_is_removed(server: AwsState, opened: Opened) -> None:
-    session = opened()
+def test_what_was_trained_answers_while_it_is_deployed_and_is_removed(server: AwsState, tmp_path: Path) -> None:
+    session, _ = session_of(tmp_path / "cell.jsonl", trains=True)
     tuned(session)
     (deployment,) = server.deployments.values()
     assert deployment["modelDeploymentName"].startswith("harness-cell-")
@@ -439,17 +444,17 @@ def test_what_was_trained_answers_while_it_is_deployed_and_is_removed(server: Aw
 
 
 def test_a_deployment_rented_again_is_the_same_model_and_nothing_is_paid_twice(
-    server: AwsState, opened: Opened, tmp_path: Path
+    server: AwsState, tmp_path: Path
 ) -> None:
     """Its ARN is another; what was asked of it is known all the same."""
     asked = [example.question for example in material()]
     for _ in range(2):
-        session = opened()
+        session, purse = session_of(tmp_path / "cell.jsonl", trains=True)
         tuned(session)
         session.answer(asked)
         session.save(tmp_path / "kept")
         session.close()
-        session._purse.close()
+        purse.close()
     assert server.deployed == 2
     assert server.calls.total() == len(asked) + 1
     assert ledger(tmp_path).known_usd == pytest.approx(server.usd(RATES) + training_told(tmp_path, server))
@@ -469,10 +474,10 @@ def test_a_deployment_whose_answer_was_lost_is_adopted_or_looked_for(
     faults = [fault]
     path = "/model-customization/custom-model-deployments"
     server.faults = lambda method, where: faults.pop() if faults and (method, where) == ("POST", path) else None
-    session = opened()
+    session = opened(trains=True)
     if fault == "500":  # nobody can tell, and there is none
         with pytest.raises(AssertionError, match="looking for a deployment harness-cell-"):
-            tuned(session, patience_s=1.0)
+            tuned(session, patience_s=10.0)
         assert server.deployed == 0
     else:
         tuned(session)
@@ -484,7 +489,7 @@ def test_a_name_that_is_taken_is_looked_at(server: AwsState, opened: Opened) -> 
     from harness.remote.faults import Doubtful
     from harness_aws.deployments import deployments
 
-    session = opened()
+    session = opened(trains=True)
     tuned(session)
     (found,) = server.deployments.values()
     with pytest.raises(Doubtful):
@@ -495,7 +500,7 @@ def test_a_name_that_is_taken_is_looked_at(server: AwsState, opened: Opened) -> 
 def test_a_deployment_that_fails_is_removed_and_told(server: AwsState, opened: Opened) -> None:
     server.fate = lambda name: "failed-deployment" if name.startswith("harness-") else "succeeded"
     with pytest.raises(HarnessError, match="failed: Failed: no capacity"):
-        tuned(opened())
+        tuned(opened(trains=True))
     assert server.deployments == {}
 
 
@@ -641,7 +646,7 @@ def test_orphans_are_what_no_cell_claims(ran: Ran, server: AwsState, opened: Ope
     """A training under way and a deployment that goes on costing, both of a store that is not this one."""
     from harness.orphans import cancel, labelled
 
-    tuned(opened(file="elsewhere.jsonl"))
+    tuned(opened(file="elsewhere.jsonl", trains=True))
     server.polls = 10**6
     opened(file="others.jsonl").tune(material(), (), RECIPE, _nothing)
     registry, store = load_registry(), tmp_path / "store"

@@ -19,6 +19,17 @@ class Notice:
     """The day on which that ends of which it speaks."""
 
 
+WARNED_DAYS = 180
+"""So long before its end a model's is told."""
+
+
+def ending(model: str, ends: date, today: date) -> Notice | None:
+    days = (ends - today).days
+    if days > WARNED_DAYS:
+        return None
+    return Notice(f"{model} ends on {ends}, {f'in {days} days' if days > 0 else 'which has passed'}", ends)
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     endpoint: Callable[[], Endpoint]

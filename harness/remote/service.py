@@ -12,7 +12,7 @@ from harness.types import ModelCard
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What a service's maker has said of it, in one sentence."""
+    """What is to be known of a service before it is asked, in one sentence."""
 
     told: str
     ends: date | None = None
@@ -41,6 +41,6 @@ class Service:
     tuned: Callable[[str], str]
     """Model id -> the item under which prices have what was trained from it."""
     notices: Callable[[ModelCard, Endpoint, bool, date], Sequence[Notice]]
-    """What its maker has said of the model's or, where it trains, of the training's end; on that day."""
+    """What its maker has said of the model's end or, where it trains, of the training's; on that day."""
     jobs: str = ""
     """`module:function` that returns its `orders.Jobs`; empty where it trains nothing."""

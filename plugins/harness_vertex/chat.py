@@ -10,7 +10,7 @@ from google.genai.types import Candidate, FinishReason, GenerateContentResponse,
 
 from harness.plugin import Question
 from harness.prompts import marks
-from harness.remote.asking import Features
+from harness.remote.asking import Features, without
 from harness.remote.chat import Token, prompt, told
 from harness.remote.faults import BadRequest, Redact
 from harness.remote.paying import Sent
@@ -58,10 +58,7 @@ class VertexChat:
             return _told(found, choices), _charged(found.usage_metadata)
 
     def fewer(self, features: Features, refusal: BadRequest) -> Features | None:
-        for feature, words in NAMED.items():
-            if feature in features and any(word in refusal.names for word in words):
-                return features - {feature}
-        return None
+        return without(NAMED, features, refusal)
 
 
 def _schema(question: Question) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def of_answer(
     told = line(status, code, message or "no reason told", redact)
     if status in (400, 422):
         one = OF_ONE_QUESTION.search(message)
-        return BadRequest(told, f"{message} {json.dumps(details)}".lower(), UNANSWERED if one else code)
+        return BadRequest(told, f"{message} {json.dumps(details)}", UNANSWERED if one else code)
     if status == 429 and DAILY.search(f"{message} {json.dumps(details)}"):
         return Refused(f"the project's quota is used up: {told}")
     return of_status(status, told, retry_after or _delay(details), errors_are_sure=errors_are_sure)

@@ -160,11 +160,17 @@ def test_what_is_missing_is_told(server: State, monkeypatch: pytest.MonkeyPatch)
 
 def test_an_end_that_is_dated_is_told_of_googles_own(server: State, monkeypatch: pytest.MonkeyPatch) -> None:
     card = describe("gemini-2.5-flash")
-    assert notices(card, endpoint(), False, date(2026, 11, 26)) == ()
+    assert notices(card, endpoint(), False, date(2026, 11, 26)) == []
     monkeypatch.delenv("VERTEX_BASE_URL")
     (told,) = notices(card, endpoint(), False, date(2026, 11, 26))
     assert told.told == "gemini-2.5-flash ends on 2026-10-20, which has passed"
-    assert notices(describe("gemini-2.5-flash-lite"), endpoint(), False, date(2026, 11, 26)) == ()
+    assert notices(describe("gemini-2.5-flash-lite"), endpoint(), False, date(2026, 11, 26)) == []
+
+
+def test_where_training_questions_stay_is_told_before(server: State) -> None:
+    (told,) = notices(describe("m"), endpoint(), True, date(2026, 11, 26))
+    assert told.told == "training questions are written to the bucket gs://bucket-1 and stay there"
+    assert told.ends is None
 
 
 # -- answers -----------------------------------------------------------------------------------------------
@@ -218,8 +224,11 @@ def test_the_sdk_sends_nothing_more_by_itself(server: State, opened: Opened) -> 
 
 def test_without_figures_the_most_is_charged(server: State, opened: Opened, tmp_path: Path) -> None:
     server.tells_usage = False
-    opened().answer(questions(2))
+    session = opened()
+    session.answer(questions(2))
     assert ledger(tmp_path).known_usd > server.usd(RATES)
+    (note,) = session.told()["service"]["notes"]
+    assert note.startswith("2 calls were charged at the most that they may cost")
 
 
 def test_a_withheld_answer_is_chance_and_told(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from harness.prompts import marks
 from harness.remote.asking import Features
 from harness.remote.chat import Token, prompt, schema, told
+from harness.remote.faults import Doubtful
 from harness.types import Question
 
 ALTERNATIVES = 20
@@ -34,17 +35,19 @@ def asked(model: str, question: Question, features: Features) -> dict[str, Any]:
 
 
 def answered(completion: Any, choices: int, request: str | None = None) -> dict[str, Any]:
-    """`completion`: the SDK's object, with the API's names."""
-    choice = completion.choices[0] if completion.choices else None
-    written = choice.logprobs.content if choice and choice.logprobs and choice.logprobs.content else ()
+    """`completion`: the SDK's object, with the API's names; raises `Doubtful` for what is none."""
+    if not completion.choices or completion.choices[0].message is None:
+        raise Doubtful("an answer that cannot be read: no completion of a chat")
+    choice = completion.choices[0]
+    written = choice.logprobs.content if choice.logprobs and choice.logprobs.content else ()
     return told(
-        (choice.message.content or "") if choice else "",
+        choice.message.content or "",
         choices,
         tokens=[
             Token(each.token, each.logprob, [(other.token, other.logprob) for other in each.top_logprobs or ()])
             for each in written
         ],
-        out_of_room=bool(choice and choice.finish_reason == "length"),
+        out_of_room=choice.finish_reason == "length",
         model=completion.model,
         request=request,
         fingerprint=completion.system_fingerprint,

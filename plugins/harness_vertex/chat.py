@@ -12,7 +12,7 @@ from harness.plugin import Question
 from harness.prompts import marks
 from harness.remote.asking import Features, without
 from harness.remote.chat import Token, prompt, told
-from harness.remote.faults import BadRequest, Redact
+from harness.remote.faults import BadRequest, Doubtful, Redact
 from harness.remote.paying import Sent
 from harness_vertex.faults import faults
 
@@ -55,7 +55,9 @@ class VertexChat:
     async def send(self, body: Mapping[str, Any], choices: int) -> Sent:
         with faults(self._redact, errors_are_sure=True):
             found = await self._models.generate_content(**{**body, "config": {**body["config"], **ONE_REQUEST}})
-            return _told(found, choices), _charged(found.usage_metadata)
+        if not found.candidates and found.prompt_feedback is None:
+            raise Doubtful("an answer that cannot be read: neither a reply nor why there is none")
+        return _told(found, choices), _charged(found.usage_metadata)
 
     def fewer(self, features: Features, refusal: BadRequest) -> Features | None:
         return without(NAMED, features, refusal)

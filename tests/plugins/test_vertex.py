@@ -243,6 +243,15 @@ def test_a_withheld_answer_is_chance_and_told(opened: Opened, monkeypatch: pytes
     assert session.told()["service"]["notes"] == ["4 of 4 answers could not be read: chosen by chance"]
 
 
+def test_json_that_is_no_reply_is_no_answer(opened: Opened, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from tests.support.vertex_server import Api
+
+    monkeypatch.setattr(Api, "generate", lambda self, model, body: {"text": "A"})
+    with pytest.raises(HarnessError, match="neither a reply nor why"):
+        opened().answer(questions(1))
+    assert not ledger(tmp_path).answers
+
+
 def test_order_and_company_change_nothing_and_cost_nothing_again(server: State, opened: Opened) -> None:
     session, asked = opened(), questions(12)
     together = session.answer(asked).scores

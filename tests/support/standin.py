@@ -122,8 +122,8 @@ class Handler(BaseHTTPRequestHandler):
     open_paths: ClassVar[tuple[str, ...]] = ()
     """That need no token."""
 
-    def done(self, method: str, path: str, query: dict[str, list[str]], content: bytes) -> dict[str, Any]:
-        """Raises `Refusal`."""
+    def done(self, method: str, path: str, query: dict[str, list[str]], content: bytes) -> Any:
+        """As JSON; raises `Refusal`."""
         raise NotImplementedError
 
     def is_paid(self, method: str, path: str) -> bool:
@@ -166,7 +166,7 @@ class Handler(BaseHTTPRequestHandler):
             return self._drop()
         if fault == "redirect":
             return self._send(307, {}, {"location": "http://127.0.0.2:9/v1/elsewhere"})
-        if fault in ("500", "429", "429-after", "quota"):
+        if fault in ("500", "504", "429", "429-after", "quota"):
             return self._send(*self.fault(fault, bearer if self.state.echoes_key else "try later"))
         if self.state.key and bearer != f"Bearer {self.state.key}" and path not in self.open_paths:
             told = f"Incorrect API key provided: {bearer}"

@@ -14,8 +14,6 @@ from harness.remote.faults import Doubtful
 from harness.remote.paying import CONCURRENCY, LEAST_CHARS_PER_TOKEN, Sent, each, paid
 from harness.remote.purse import Billed, Purse
 
-BATCH = 64
-"""Texts of one request, where a service takes several."""
 KEPT = 50_000
 """Vectors that are held; what is asked for again beyond them is read from the purse."""
 
@@ -24,7 +22,7 @@ class Vectors(Protocol):
     """An embedding model, as the SDK of its service asks it."""
 
     batch: int
-    """Texts of one request, at most."""
+    """The most texts of one request."""
 
     def body(self, texts: Sequence[str]) -> Mapping[str, Any]:
         """What is sent, as JSON; a call is known by it."""
@@ -52,8 +50,8 @@ class Embedder:
             self._known.clear()
         missing = sorted(text for text in wanted if text not in self._known)
         sent = set(missing)
-        size = self._model.batch
-        batches = [missing[start : start + size] for start in range(0, len(missing), size)]
+        at_most = self._model.batch
+        batches = [missing[start : start + at_most] for start in range(0, len(missing), at_most)]
         for fresh, batch in zip(await each(batches, self._batch), batches, strict=True):
             sent -= set() if fresh else set(batch)
         at_once = min(CONCURRENCY, max(1, len(batches)))

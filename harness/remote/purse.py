@@ -47,6 +47,8 @@ class Ledger:
     known_usd: float = 0.0
     calls: int = 0
     """That were answered."""
+    guessed: int = 0
+    """Of these, those of which the service told no figures: they stand at the most that they may cost."""
     billed: Counter[str] = field(default_factory=Counter)
     """Over all calls that were answered, in the service's own figures."""
     order: Mapping[str, Any] | None = None
@@ -80,6 +82,7 @@ class Ledger:
             self.known_usd += line["usd"]
             self.billed.update(line["billed"])
             self.calls += 1
+            self.guessed += line.get("guessed", False)
         elif "order" in line:
             self.order = line["order"]
         self.hosting = line.get("hosting", self.hosting)
@@ -156,9 +159,19 @@ class Purse:
         """The service did surely not do it: it said so, or was never reached."""
         self._append({"refused": key, **state})
 
-    def paid(self, key: str, answer: Any, billed: Billed, seconds: float, **state: Mapping[str, Any]) -> None:
-        told = {"answer": answer, "billed": dict(billed), "usd": self.usd(billed), "s": seconds}
-        self._append({"got": key, **told, **state})
+    def paid(
+        self,
+        key: str,
+        answer: Any,
+        billed: Billed,
+        seconds: float,
+        *,
+        guessed: bool = False,
+        **state: Mapping[str, Any],
+    ) -> None:
+        """`guessed`: the service told no figures."""
+        line = {"got": key, "answer": answer, "billed": dict(billed), "usd": self.usd(billed), "s": seconds, **state}
+        self._append({**line, "guessed": True} if guessed else line)
 
     def note(self, order: Mapping[str, Any]) -> None:
         """The state of a hosted training."""

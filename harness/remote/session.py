@@ -169,6 +169,8 @@ class ServiceSession:
         notes = []
         if asker.unread:
             notes.append(f"{len(asker.unread)} of {len(asker.answered)} answers could not be read: chosen by chance")
+        if guessed := self._purse.ledger.guessed:
+            notes.append(f"{guessed} calls were charged at the most that they may cost: the service told no figures")
         doubts = self._purse.ledger.open.total()
         if doubts:
             usd = self._purse.ledger.doubt_usd

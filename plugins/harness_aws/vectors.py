@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from harness.remote.embedding import BATCH
 from harness.remote.purse import Billed
 from harness.remote.redaction import Redactor
 from harness_aws.capabilities import embeds
@@ -24,7 +23,7 @@ class BedrockVectors:
     def __init__(self, client: Any, run: Run, model: str, redact: Redactor) -> None:
         self._client, self._run, self._model, self._redact = client, run, model, redact
         self._is_titan = embeds(model) == "titan"
-        self.batch = 1 if self._is_titan else BATCH
+        self.batch = 1 if self._is_titan else 64
 
     def body(self, texts: Sequence[str]) -> Mapping[str, Any]:
         if self._is_titan:

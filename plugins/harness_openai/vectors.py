@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 from openai import AsyncOpenAI
 
-from harness.remote.embedding import BATCH
 from harness.remote.purse import Billed
 from harness.remote.redaction import Redactor
 from harness_openai.faults import faults
 
 
 class OpenAIVectors:
-    batch = BATCH
+    batch = 64
 
     def __init__(self, client: AsyncOpenAI, model: str, redact: Redactor) -> None:
         self._client, self._model, self._redact = client, model, redact

@@ -279,7 +279,7 @@ def test_a_wrong_key_is_told_without_secrets(
 def test_one_question_too_long_is_chance_and_the_others_are_answered(
     opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.support.openai_server import Refusal
+    from tests.support.standin import Refusal
 
     real = Bedrock.converse
 

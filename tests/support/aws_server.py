@@ -1,7 +1,7 @@
 """A small stateful server that speaks as much of Bedrock, its runtime and S3 as backend `aws` asks for, with faults.
 
 Written from the API's published shapes with the standard library alone, on one port for all three. What a model answers
-is that of our stand-in for OpenAI. Signatures are looked at for their form; nobody here knows the secret.
+is that of all our stand-ins. Signatures are looked at for their form; nobody here knows the secret.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from tests.support.openai_server import Api, Refusal, State, _Handler, _Server
+from tests.support.standin import Accounts, Handler, Refusal, learnt, likely, served, vector
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 ARN = f"arn:aws:bedrock:{REGION}:{ACCOUNT}"
@@ -35,7 +34,7 @@ CODES = {
 
 
 @dataclass
-class AwsState(State):
+class AwsState(Accounts):
     supports: frozenset[str] = frozenset({"tool", "temperature"})
     objects: dict[str, bytes] = field(default_factory=dict)
     """S3: `/bucket/key` -> its bytes."""
@@ -57,7 +56,7 @@ class Bedrock:
     """The verbs, each from a request's body to a response's."""
 
     def __init__(self, state: AwsState) -> None:
-        self.state, self.api = state, Api(state)
+        self.state = state
 
     # -- runtime -------------------------------------------------------------------------------------------
 
@@ -70,8 +69,8 @@ class Bedrock:
         if "temperature" in body["inferenceConfig"] and "temperature" not in state.supports:
             raise Refusal(400, "The model returned: temperature is not supported.", "ValidationException")
         prompt = body["messages"][-1]["content"][0]["text"]
-        likely = self.api._likely(model if asked_of.startswith("custom:") else asked_of, prompt)
-        mark = max(likely, key=lambda each: likely[each])
+        marks = likely(state.learnt.get(model, {}), prompt)
+        mark = max(marks, key=lambda each: marks[each])
         if "toolConfig" in body:
             assert set(body["toolConfig"]["tools"][0]["toolSpec"]["inputSchema"]["json"]) == {
                 "type",
@@ -108,9 +107,9 @@ class Bedrock:
 
     def invoke(self, model: str, body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
         texts = body["texts"] if "texts" in body else [body["inputText"]]
-        rows = self.api.embeddings({"model": model, "input": texts})
-        used = rows["usage"]["prompt_tokens"]
-        vectors = [row["embedding"] for row in sorted(rows["data"], key=lambda row: row["index"])]
+        used = sum(len(text) // 4 + 1 for text in texts)
+        self.state.tokens[model, "embedding tokens"] += used
+        vectors = [vector(text) for text in texts]
         if "texts" in body:
             assert len(texts) <= 96
             assert max(map(len, texts)) <= 2048
@@ -166,7 +165,7 @@ class Bedrock:
         job |= {"status": "Completed", "trainingMetrics": {"trainingLoss": 0.1}}
         if fate != "no-model":
             job["outputModelArn"] = f"{ARN}:custom-model/{job['base']}/{len(state.learnt) + 1:012d}"
-            state.learnt[job["outputModelArn"]] = dict(self.api._learnt(_as_chat(state.objects[job["uri"]])))
+            state.learnt[job["outputModelArn"]] = _learnt(state.objects[job["uri"]])
         return _shown(job)
 
     def jobs(self, query: dict[str, str]) -> dict[str, Any]:
@@ -261,15 +260,15 @@ def _shown(job: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in job.items() if name not in hidden and value is not None}
 
 
-def _as_chat(content: bytes) -> bytes:
-    """Rows of any family as those of our stand-in for OpenAI."""
-    rows = []
+def _learnt(content: bytes) -> dict[str, str]:
+    """From rows of any family."""
+    found = {}
     for line in content.decode().splitlines():
         row = json.loads(line)
         texts = [row["prompt"], row["completion"]] if "prompt" in row else [m["content"] for m in row["messages"]]
-        plain = [text if isinstance(text, str) else text[0]["text"] for text in texts]
-        rows.append(json.dumps({"messages": [{"content": text} for text in plain]}))
-    return "\n".join(rows).encode()
+        asked, wanted = (text if isinstance(text, str) else text[0]["text"] for text in texts)
+        found |= dict([learnt(asked, wanted)])
+    return found
 
 
 def _page(rows: list[dict[str, Any]], key: str, query: dict[str, str], most: int) -> dict[str, Any]:
@@ -279,7 +278,7 @@ def _page(rows: list[dict[str, Any]], key: str, query: dict[str, str], most: int
     return {key: rows[start : start + size], **more}
 
 
-class _AwsHandler(_Handler):
+class _Handler(Handler):
     state: AwsState
 
     def do_PUT(self) -> None:
@@ -380,14 +379,5 @@ class _AwsHandler(_Handler):
 def serving(state: AwsState | None = None) -> Iterator[tuple[str, AwsState]]:
     """The URL of a server on loopback for `AWS_ENDPOINT_URL`, and its state."""
     state = state or AwsState()
-    handler = type("Handler", (_AwsHandler,), {"state": state})
-    server = _Server(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with served(_Handler, state) as url:
+        yield url, state

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 
-from harness.keys import digest
-from harness.plugin import Capability, Kind, ModelCard, ModelError
+from harness.plugin import Capability, ModelCard, ModelError
+from harness.remote import cards
 from harness.remote.endpoint import Endpoint
 from harness_aws.places import endpoint
 
@@ -19,18 +19,13 @@ TRAINING = {
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9:/._-]*")
 PROFILE = re.compile(r"^(us|us-gov|eu|apac|ap|jp|au|ca|global)\.(?=\w+\.)")
 """How ids begin that stand for a model in several regions."""
-EMBEDS = re.compile(r"\bembed|-embeddings?-", re.IGNORECASE)
-ANSWERS = frozenset(f"{verb}:{kind}" for verb in ("answer", "read") for kind in Kind)
-TUNES = frozenset(f"tune:hosted:{kind}" for kind in Kind)
 
 
 def describe(model: str) -> ModelCard:
     """A card without sizes; nothing is asked. Another region makes it another model."""
     if not ID.fullmatch(model):
         raise ModelError("that is no model id, profile or ARN of Bedrock")
-    where = endpoint()
-    family = "embedding" if EMBEDS.search(model) else "chat"
-    return ModelCard(model, family, digest([where.url, model]), where.url, None, None, None, None)
+    return cards.described(model, endpoint())
 
 
 def family(model: str) -> str:
@@ -45,9 +40,9 @@ def embeds(model: str) -> str | None:
 
 
 def offers(card: ModelCard) -> frozenset[Capability]:
-    if card.family == "embedding":
-        return frozenset({"embed"}) if embeds(card.id) else frozenset()
-    return ANSWERS if lacking() else ANSWERS | TUNES
+    if card.family == cards.EMBEDDING and not embeds(card.id):
+        return frozenset()
+    return cards.offered(card, trains=not lacking())
 
 
 def lacking() -> str | None:
@@ -60,15 +55,11 @@ def lacking() -> str | None:
 
 
 def why_not(card: ModelCard, capability: Capability) -> str:
-    if capability == "embed" and card.family == "embedding":
+    if card.family == cards.EMBEDDING and capability == "embed":
         return "only the requests of Titan's and Cohere's embedding models are known"
-    if capability == "embed":
-        return "its name is none of an embedding model"
-    if card.family == "embedding":
-        return "an embedding model makes vectors and answers nothing"
-    if capability in TUNES:
+    if card.family != cards.EMBEDDING and capability in cards.TRAINS:
         return lacking() or ""
-    return "a service trains only as --strategy hosted" if capability.startswith("tune:") else ""
+    return cards.unoffered(card, capability)
 
 
 def unready(where: Endpoint) -> str | None:

@@ -24,8 +24,8 @@ from harness_aws.places import CONTROL, RUNTIME, place, region
 from harness_aws.vectors import BedrockVectors
 
 CONNECT_S = 10.0
-READS = 3
-"""Times in all that the SDK may ask for what changes nothing."""
+READS = 2
+"""Times that the SDK may ask again for what changes nothing."""
 SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_BEARER_TOKEN_BEDROCK")
 LOADER = Loader()
 """Holds what the SDK's files say of services: read once, and from nowhere but the SDK."""
@@ -66,12 +66,12 @@ class BedrockClient:
         self._runtime.close()
 
 
-def made(service: str, attempts: int = 1) -> Any:
+def made(service: str, again: int = 0) -> Any:
     """A client of one service; its requests are signed by what the usual chain finds. Raises `Refused`."""
     where = place(service)
     config = Config(
         region_name=region(),
-        retries={"mode": "standard", "total_max_attempts": attempts},
+        retries={"mode": "standard", "total_max_attempts": again + 1},
         connect_timeout=CONNECT_S,
         read_timeout=TIMEOUT_S,
         max_pool_connections=CONCURRENCY,

@@ -7,9 +7,18 @@ from contextlib import contextmanager
 
 from botocore import exceptions as sdk
 
-from harness.remote import faults as told_by
 from harness.remote.chat import UNANSWERED
-from harness.remote.faults import BadRequest, Doubtful, Refused, again, of_status
+from harness.remote.faults import (
+    TOLD_CHARS,
+    BadRequest,
+    Doubtful,
+    Refused,
+    again,
+    line,
+    of_status,
+    silence,
+    unreadable,
+)
 from harness.remote.redaction import Redactor
 from harness.safetext import one_line
 
@@ -24,7 +33,7 @@ TAKEN = ("ConflictException", "ResourceInUseException")
 TOO_LONG = ("too long", "too many input tokens", "maximum context", "blocked by our content filter")
 """In what is told of one question."""
 UNREACHED = (sdk.EndpointConnectionError, sdk.ConnectTimeoutError, sdk.ProxyConnectionError)
-NEVER_SENT = (
+NEVER_ASKED = (
     sdk.NoCredentialsError,
     sdk.PartialCredentialsError,
     sdk.CredentialRetrievalError,
@@ -43,19 +52,19 @@ def faults(redact: Redactor, *, errors_are_sure: bool) -> Iterator[None]:
         yield
     except sdk.ClientError as error:
         raise _of_answer(error, redact, errors_are_sure) from None
-    except UNREACHED as error:
-        raise Refused(f"no answer: {type(error).__name__}", told_by.RETRY_S) from None
-    except NEVER_SENT as error:
-        raise Refused(redact(one_line(f"{type(error).__name__}: {error}"))[: told_by.TOLD_CHARS]) from None
-    except (sdk.BotoCoreError, LookupError, TypeError, ValueError) as error:
-        raise Doubtful(f"no answer, or one that cannot be read: {type(error).__name__}") from None
+    except NEVER_ASKED as error:
+        raise Refused(redact(one_line(f"{type(error).__name__}: {error}"))[:TOLD_CHARS]) from None
+    except sdk.BotoCoreError as error:
+        raise silence(error, UNREACHED, redact) from None
+    except (LookupError, TypeError, ValueError) as error:
+        raise unreadable(error, redact) from None
 
 
 def _of_answer(error: sdk.ClientError, redact: Redactor, errors_are_sure: bool) -> Refused | Doubtful:
     said, answer = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
     code, message = str(said.get("Code", "")), str(said.get("Message", ""))
     status = int(answer.get("HTTPStatusCode", 0))
-    told = redact(one_line(f"{status} {code}: {message}"))[: told_by.TOLD_CHARS]
+    told = line(status, code, message, redact)
     retry_after = answer.get("HTTPHeaders", {}).get("retry-after")
     if code in QUOTA or (code in RATE and any(word in message.lower() for word in QUOTA_WORDS)):
         return Refused(f"the account's quota is used up: {told}")

@@ -24,8 +24,8 @@ from harness.testing import BackendKit
 from harness_aws import harness_backends
 from harness_aws.capabilities import describe, offers, why_not
 from tests.support.aws_server import AwsState, Bedrock, serving
-from tests.support.served import CAP_USD, material, questions
-from tests.support.served_aws import KEY, MODEL, RATES, ROLE, TUNED, environment, price_list
+from tests.support.served import AWS, CAP_USD, TUNED, many, material, questions
+from tests.support.served_aws import KEY, MODEL, RATES, ROLE, environment, price_list
 
 pytestmark = pytest.mark.remote
 
@@ -457,14 +457,8 @@ def test_a_deployment_rented_again_is_the_same_model_and_nothing_is_paid_twice(
         purse.close()
     assert server.deployed == 2
     assert server.calls.total() == len(asked) + 1
-    assert ledger(tmp_path).known_usd == pytest.approx(server.usd(RATES) + training_told(tmp_path, server))
-
-
-def training_told(tmp_path: Path, server: AwsState) -> float:
-    """Bedrock tells no tokens of a training: it is charged as estimated, and told so."""
-    line = ledger(tmp_path).answers["training"]
-    assert line["answer"]["estimated"] is True
-    return float(line["usd"])
+    assert ledger(tmp_path).known_usd == pytest.approx(server.usd(RATES))
+    assert ledger(tmp_path).answers["training"]["answer"]["estimated"] is True, "Bedrock tells no tokens"
 
 
 @pytest.mark.parametrize("fault", ["drop-after", "truncated", "500"])
@@ -528,11 +522,8 @@ def ran(server: AwsState, tiny: Path, tmp_path: Path) -> Ran:
     return run
 
 
-def estimated(store: Path) -> tuple[float, float]:
-    """What trainings were taken to cost, and all else that was paid, in US dollars."""
-    ledgers = [read_ledger(file) for file in (store / "paid").glob("*.jsonl")]
-    trained = sum(float(found.answers["training"]["usd"]) for found in ledgers if "training" in found.answers)
-    return trained, sum(found.known_usd for found in ledgers) - trained
+def spent(store: Path) -> float:
+    return sum(read_ledger(file).known_usd for file in (store / "paid").glob("*.jsonl"))
 
 
 def test_a_run_is_one_table_with_money_and_says_that_it_is_emulated(ran: Ran, server: AwsState, tmp_path: Path) -> None:
@@ -547,7 +538,7 @@ def test_a_run_is_one_table_with_money_and_says_that_it_is_emulated(ran: Ran, se
     hosted, base = (rows[f"{name}@aws:{MODEL}"]["measurements"] for name in ("hosted", "base"))
     assert hosted["accuracy"]["value"] == 100.0 > base["accuracy"]["value"]
     assert hosted["train_usd"]["value"] > 0
-    assert estimated(tmp_path / "store")[1] == pytest.approx(server.usd(RATES), abs=1e-12)
+    assert spent(tmp_path / "store") == pytest.approx(server.usd(RATES), abs=1e-12)
     assert server.deployments == {}
     told = "; ".join(notice for each in report["run"]["leaving"] for notice in each["notices"])
     assert "put into the bucket a-bucket" in told
@@ -698,6 +689,14 @@ def test_training_is_offered_where_a_bucket_and_a_role_are_named(
     odd = describe("amazon.nova-2-multimodal-embeddings-v1:0")
     assert offers(odd) == set()
     assert "Titan's and Cohere's" in why_not(odd, "embed")
+
+
+@pytest.mark.slow
+def test_random_lifecycles_pay_for_nothing_twice(tmp_path: Path) -> None:
+    found = many(tmp_path, 30, seed=1, service=AWS)
+    assert [number for number, ended in enumerate(found) if not ended.sound] == []
+    assert {ended.outcome for ended in found} == {"done", "failed"}
+    assert sum(ended.kills for ended in found) > 5
 
 
 class TestAws(BackendKit):

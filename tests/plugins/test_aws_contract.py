@@ -83,8 +83,8 @@ def answered(monkeypatch: pytest.MonkeyPatch, model: str, method: str, response:
 
     real, stubs = harness_aws.client.made, []
 
-    def stubbed(service: str, attempts: int = 1) -> Any:
-        client = real(service, attempts)
+    def stubbed(service: str, again: int = 0) -> Any:
+        client = real(service, again)
         stub = Stubber(client)
         stub.add_response(method, response)
         stub.activate()

@@ -24,6 +24,8 @@ SIGNED = re.compile(
     r"AWS4-HMAC-SHA256 Credential=(\w+)/\d{8}/[a-z0-9-]+/[a-z0-9-]+/aws4_request, "
     r"SignedHeaders=[a-z0-9;-]*host[a-z0-9;-]*, Signature=[0-9a-f]{64}"
 )
+DEFAULT_EPOCHS = 4
+"""A training is charged as it is estimated on our side, for Bedrock tells no figure that could be compared."""
 CODES = {
     "500": (500, "InternalServerException"),
     "429": (429, "ThrottlingException"),
@@ -48,8 +50,9 @@ class AwsState(Accounts):
     """That there ever were."""
     hidden_lists: int = 0
     """So many lists of jobs do not show yet what was made."""
-    unsigned: int = 0
     page: int = 100
+    trained: str = "custom"
+    """What stands before the model's name where prices have what was trained from it."""
 
 
 class Bedrock:
@@ -80,7 +83,7 @@ class Bedrock:
             name = body["toolConfig"]["toolChoice"]["tool"]["name"]
             content: dict[str, Any] = {"toolUse": {"toolUseId": "tooluse_1", "name": name, "input": {"answer": mark}}}
         else:
-            content = {"text": json.dumps({"answer": mark}) if asked_of.startswith("custom:") else f"{mark})"}
+            content = {"text": json.dumps({"answer": mark}) if asked_of != model else f"{mark})"}
         asked, answered = len(prompt) // 4 + 1, len(json.dumps(content)) // 3 + 1
         state.tokens.update({(asked_of, "input tokens"): asked, (asked_of, "output tokens"): answered})
         return {
@@ -96,14 +99,15 @@ class Bedrock:
             if model.startswith(ARN):
                 raise Refusal(400, "Invocation of this model needs a deployment.", "ValidationException")
             return model
-        found = self.state.deployments.get(model)
+        state = self.state
+        found = state.deployments.get(model)
         if found is None:
             raise Refusal(404, f"no deployment {model}", "ResourceNotFoundException")
         if found["status"] != "Active":
             raise Refusal(429, "The model is not ready yet.", "ModelNotReadyException")
-        base = next(job["base"] for job in self.state.jobs.values() if job["outputModelArn"] == found["modelArn"])
-        self.state.learnt[model] = self.state.learnt[found["modelArn"]]
-        return f"custom:{base}"
+        base = next(job["base"] for job in state.jobs.values() if job["outputModelArn"] == found["modelArn"])
+        state.learnt[model] = state.learnt[found["modelArn"]]
+        return f"{state.trained}:{base}"
 
     def invoke(self, model: str, body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
         texts = body["texts"] if "texts" in body else [body["inputText"]]
@@ -163,6 +167,8 @@ class Bedrock:
             job |= {"status": "Failed", **({} if fate == "failed-empty" else {"failureMessage": "bad rows"})}
             return _shown(job)
         job |= {"status": "Completed", "trainingMetrics": {"trainingLoss": 0.1}}
+        epochs = int(job["hyperParameters"].get("epochCount", DEFAULT_EPOCHS))
+        state.tokens[job["base"], "training tokens"] += len(state.objects[job["uri"]]) * 2 // 4 * epochs
         if fate != "no-model":
             job["outputModelArn"] = f"{ARN}:custom-model/{job['base']}/{len(state.learnt) + 1:012d}"
             state.learnt[job["outputModelArn"]] = _learnt(state.objects[job["uri"]])
@@ -300,7 +306,6 @@ class _Handler(Handler):
             return self._refuse(status, code, said, {"retry-after": "0.05"} if fault == "429-after" else {})
         found = SIGNED.fullmatch(self.headers.get("authorization", ""))
         if not found or not self.headers.get("x-amz-date"):
-            self.state.unsigned += 1
             return self._refuse(403, "MissingAuthenticationTokenException", "no signature")
         if self.state.key and found[1] != self.state.key:
             token = self.headers.get("x-amz-security-token", "")

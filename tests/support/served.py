@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import signal
@@ -18,7 +19,7 @@ from harness.plugin import Example, Question, Text
 from harness.remote.endpoint import Endpoint
 from harness.remote.orders import HostedRecipe, Pending
 from harness.remote.purse import Purse, read_ledger
-from tests.support import openai_server, vertex_server
+from tests.support import aws_server, openai_server, vertex_server
 from tests.support.standin import Accounts
 
 RATES = {
@@ -29,7 +30,7 @@ RATES = {
     ("ft:m", "output tokens"): 8.0,
     ("m-embed", "embedding tokens"): 0.5,
 }
-TUNED = {"input tokens": 2.0, "output tokens": 8.0, "training tokens": 10.0}
+TUNED = {"input tokens": 2.0, "output tokens": 8.0, "training tokens": 10.0, "hosting seconds": 0.0}
 CAP_USD = 5.0
 
 
@@ -70,6 +71,8 @@ class Service:
     """Of a URL."""
     label: Callable[[dict[str, Any]], str]
     """Of a job as the service has it."""
+    deployed: Callable[[Any], set[str]] = lambda state: set()
+    """Labels of what is deployed."""
 
     def part(self, name: str) -> Any:
         return import_module(f"{self.plugin}.{name}")
@@ -93,6 +96,21 @@ VERTEX = Service(
         "VERTEX_BUCKET": "bucket-1",
     },
     lambda job: str(job["labels"]["harness"]),
+)
+AWS = Service(
+    "harness_aws",
+    functools.partial(aws_server.AwsState, trained="ft"),
+    aws_server.serving,
+    lambda url: {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "AKIASTANDIN",
+        "AWS_SECRET_ACCESS_KEY": "secret-lifecycle",
+        "AWS_HARNESS_BUCKET": "a-bucket",
+        "AWS_HARNESS_ROLE_ARN": "arn:aws:iam::123456789012:role/harness",
+    },
+    lambda job: str(job["jobName"]),
+    lambda state: {each["modelDeploymentName"] for each in state.deployments.values()},
 )
 
 
@@ -159,10 +177,9 @@ def lifecycle(
 def _ended(status: str, attempts: int, kills: int, released: int, file: Path, state: Accounts) -> Ended:
     ledger = read_ledger(file)
     answered = sum(1 for line in _raw(file) if '"got"' in line)
-    doubts = sum(ledger.open.values())
     paid_chats = state.calls.total() - len(state.jobs)
-    got_chats = len([key for key in ledger.answers if key != "training"])
-    open_chats = doubts - max(0, ledger.open["training"])
+    got_chats = sum(map(_is_chat, ledger.answers))
+    open_chats = sum(count for key, count in ledger.open.items() if _is_chat(key))
     return Ended(
         outcome=status,
         attempts=attempts,
@@ -177,13 +194,23 @@ def _ended(status: str, attempts: int, kills: int, released: int, file: Path, st
     )
 
 
+def _is_chat(key: str) -> bool:
+    return key != "training" and not key.startswith("hosting ")
+
+
 def _raw(file: Path) -> list[str]:
     return file.read_text(encoding="utf-8", errors="replace").splitlines()
 
 
 def _release(service: Service, file: Path, state: Accounts) -> None:
-    """What a person does who is asked to look: there must be no such job."""
+    """What a person does who is asked to look: there must be no such job, and no such deployment."""
     purse = Purse(file, {}, 0.0)
+    hosting = purse.ledger.hosting
+    if hosting is not None and hosting["state"] == "intended":
+        assert hosting["label"] not in service.deployed(state), "it did not find a deployment that is there"
+        purse.refused(hosting["key"], hosting={**hosting, "state": "withdrawn"})
+        purse.close()
+        return
     order = purse.ledger.order
     assert order is not None
     labels = {service.label(job) for job in state.jobs.values()}
@@ -218,7 +245,7 @@ def _work(service: Service, url: str, file: Path, asked: int) -> int:
     import harness.remote.faults
     import harness.remote.paying
     import harness.remote.session
-    from harness.remote import hosted
+    from harness.remote import hosted, hosting
 
     os.environ.update(service.environment(url))
     harness.remote.paying._JITTER = wait_random(0, 0.01)  # type: ignore[assignment]
@@ -226,7 +253,7 @@ def _work(service: Service, url: str, file: Path, asked: int) -> int:
     harness.remote.faults.RETRY_S = 0.01
     if hasattr(service.part("jobs"), "READS"):
         service.part("jobs").READS = 0
-    hosted.DOUBT_S = 0.3
+    hosted.DOUBT_S = hosting.DOUBT_S = 0.3
     purse = Purse(file, TUNED, CAP_USD)
     try:
         backend, card = service.part("backend").load(), service.part("capabilities").describe("m")
@@ -250,6 +277,11 @@ def _import_once(service: Service) -> None:
     if service is OPENAI:
         client = service.part("client").synchronous(Endpoint("http://127.0.0.1:9", "127.0.0.1"))
         assert all((client.chat.completions, client.files, client.fine_tuning.jobs))
+    if service is AWS:
+        loader = service.part("client").LOADER
+        for name in service.part("places").URLS:
+            loader.load_service_model(name, "service-2")
+            loader.load_service_model(name, "endpoint-rule-set-1")
 
 
 def _nothing(*_: Any) -> None:

@@ -16,9 +16,6 @@ RATES = {
     ("us.cohere.embed-v4:0", "embedding tokens"): 0.5,
 }
 
-TUNED = {"input tokens": 2.0, "output tokens": 8.0, "training tokens": 10.0, "hosting seconds": 0.0}
-"""Of a cell that trains; a deployment on demand is charged by what is asked of it, and by no hour."""
-
 
 def environment(url: str, secret: str) -> dict[str, str]:
     return {

@@ -42,6 +42,15 @@ class Chat(Protocol):
         ...
 
 
+def without(named: Mapping[str, Sequence[str]], features: Features, refusal: BadRequest) -> Features | None:
+    """As `Chat.fewer`; `named`: feature -> what a refusal says of it, in small letters."""
+    names = refusal.names.lower()
+    for feature, words in named.items():
+        if feature in features and any(word in names for word in words):
+            return features - {feature}
+    return None
+
+
 class Asker:
     def __init__(self, chat: Chat, purse: Purse, counts: Counts) -> None:
         self._chat, self._purse, self._counts = chat, purse, counts

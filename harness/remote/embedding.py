@@ -14,13 +14,15 @@ from harness.remote.faults import Doubtful
 from harness.remote.paying import CONCURRENCY, LEAST_CHARS_PER_TOKEN, Sent, each, paid
 from harness.remote.purse import Billed, Purse
 
-BATCH = 64
 KEPT = 50_000
 """Vectors that are held; what is asked for again beyond them is read from the purse."""
 
 
 class Vectors(Protocol):
     """An embedding model, as the SDK of its service asks it."""
+
+    batch: int
+    """The most texts of one request."""
 
     def body(self, texts: Sequence[str]) -> Mapping[str, Any]:
         """What is sent, as JSON; a call is known by it."""
@@ -48,7 +50,8 @@ class Embedder:
             self._known.clear()
         missing = sorted(text for text in wanted if text not in self._known)
         sent = set(missing)
-        batches = [missing[start : start + BATCH] for start in range(0, len(missing), BATCH)]
+        at_most = self._model.batch
+        batches = [missing[start : start + at_most] for start in range(0, len(missing), at_most)]
         for fresh, batch in zip(await each(batches, self._batch), batches, strict=True):
             sent -= set() if fresh else set(batch)
         at_once = min(CONCURRENCY, max(1, len(batches)))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from harness.errors import HarnessError
+from harness.safetext import one_line
 
 RETRY_S = 2.0
 LONGEST_RETRY_S = 120.0
 TOLD_CHARS = 240
 REDIRECTED = "the service redirects elsewhere, which is not followed"
+Redact = Callable[[str], str]
+"""Takes secrets out of a text."""
 
 
 class Doubtful(HarnessError):
@@ -50,3 +55,18 @@ def again(told: str, retry_after: str | None) -> Refused:
     if not 0 <= wait_s <= LONGEST_RETRY_S:
         return Refused(f"{told}; it asks to wait {wait_s:.0f} s: run the same command again then")
     return Refused(told, wait_s)
+
+
+def line(status: int, code: str, message: object, redact: Redact) -> str:
+    """What a service says of a refusal, as one line."""
+    return redact(one_line(f"{status} {code}: {message}"))[:TOLD_CHARS]
+
+
+def silence(error: BaseException, never_sent: tuple[type[BaseException], ...], redact: Redact) -> Refused | Doubtful:
+    """No answer came; `never_sent`: errors that the request did not outlive, so that nothing was done."""
+    told = redact(one_line(f"no answer: {type(error).__name__}"))
+    return Refused(told, RETRY_S) if isinstance(error, never_sent) else Doubtful(told)
+
+
+def unreadable(error: BaseException, redact: Redact) -> Doubtful:
+    return Doubtful(redact(one_line(f"an answer that cannot be read: {type(error).__name__}")))

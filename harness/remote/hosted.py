@@ -139,7 +139,8 @@ class Hosted:
         if tokens is None:
             tokens = self._most if job.state is State.SUCCEEDED else 0
         told = {"job": job.id, "model": job.model, "estimated": job.trained_tokens is None}
-        self._purse.paid(TRAINING, told, {"training tokens": tokens}, 0.0)
+        guessed = job.trained_tokens is None and tokens > 0
+        self._purse.paid(TRAINING, told, {"training tokens": tokens}, 0.0, guessed=guessed)
 
     def _wait(self, known: Mapping[str, Any], told: str) -> Pending:
         if self._clock() - known["at"] > DEADLINE_S:

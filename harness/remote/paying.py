@@ -61,7 +61,7 @@ async def paid(
                 raise
             except TimeoutError:
                 raise Doubtful("no whole answer in time") from None
-            purse.paid(key, answer, billed or most, time.perf_counter() - began)
+            purse.paid(key, answer, billed or most, time.perf_counter() - began, guessed=not billed)
     found = purse.answer(key)
     assert found is not None
     return found, True

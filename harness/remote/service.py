@@ -12,11 +12,22 @@ from harness.types import ModelCard
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What a service's maker has said of it, in one sentence."""
+    """What is to be known of a service before it is asked, in one sentence."""
 
     told: str
     ends: date | None = None
     """The day on which that ends of which it speaks."""
+
+
+WARNED_DAYS = 180
+"""So long before its end a model's is told."""
+
+
+def ending(model: str, ends: date, today: date) -> Notice | None:
+    days = (ends - today).days
+    if days > WARNED_DAYS:
+        return None
+    return Notice(f"{model} ends on {ends}, {f'in {days} days' if days > 0 else 'which has passed'}", ends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +41,8 @@ class Service:
     tuned: Callable[[str], str]
     """Model id -> the item under which prices have what was trained from it."""
     notices: Callable[[ModelCard, Endpoint, bool, date], Sequence[Notice]]
-    """What its maker has said of the model's or, where it trains, of the training's end; on that day."""
+    """What its maker has said of the model's end or, where it trains, of the training's; on that day."""
     jobs: str = ""
     """`module:function` that returns its `orders.Jobs`; empty where it trains nothing."""
+    deployments: str = ""
+    """The same of its `hosting.Deployments`, where what was trained answers only while it is deployed."""

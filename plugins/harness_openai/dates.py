@@ -7,10 +7,9 @@ from datetime import date
 
 from harness.plugin import ModelCard
 from harness.remote.endpoint import Endpoint
-from harness.remote.service import Notice
+from harness.remote.service import Notice, ending
 
 HOST = "api.openai.com"
-WARNED_DAYS = 180
 TRAINING_ENDS = date(2027, 1, 6)
 TRAINING = (
     "OpenAI is closing self-serve fine-tuning: no new jobs for those who never trained since 2026-05-07, for those "
@@ -34,9 +33,8 @@ def notices(card: ModelCard, where: Endpoint, tunes: bool, today: date) -> Seque
         ended = "OpenAI has ended self-serve fine-tuning on 2027-01-06"
         told.append(Notice(TRAINING if today < TRAINING_ENDS else ended, TRAINING_ENDS))
     ends = _end(card.id)
-    if ends is not None and (days := (ends - today).days) <= WARNED_DAYS:
-        when = f"in {days} days" if days > 0 else "which has passed"
-        told.append(Notice(f"{card.id} ends on {ends}, {when}", ends))
+    if ends is not None and (found := ending(card.id, ends, today)):
+        told.append(found)
     return told
 
 

@@ -9,11 +9,9 @@ from contextlib import contextmanager
 import httpx2
 import openai
 
-from harness.remote import faults as told_by
 from harness.remote.chat import UNANSWERED
-from harness.remote.faults import BadRequest, Doubtful, Refused, of_status
+from harness.remote.faults import BadRequest, Doubtful, Refused, line, of_status, silence, unreadable
 from harness.remote.redaction import Redactor
-from harness.safetext import one_line
 
 QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 """Codes that come as 429 and that no waiting helps."""
@@ -29,16 +27,14 @@ def faults(redact: Redactor, *, errors_are_sure: bool) -> Iterator[None]:
     except openai.APIStatusError as error:
         raise _of_status(error, redact, errors_are_sure) from None
     except openai.APIConnectionError as error:
-        cause = error.__cause__
-        told = redact(one_line(f"no answer: {type(cause or error).__name__}"))
-        raise (Refused(told, told_by.RETRY_S) if isinstance(cause, NEVER_SENT) else Doubtful(told)) from None
+        raise silence(error.__cause__ or error, NEVER_SENT, redact) from None
     except (openai.APIError, json.JSONDecodeError, httpx2.HTTPError, ValueError) as error:
-        raise Doubtful(redact(one_line(f"an answer that cannot be read: {type(error).__name__}"))) from None
+        raise unreadable(error, redact) from None
 
 
 def _of_status(error: openai.APIStatusError, redact: Redactor, errors_are_sure: bool) -> Refused | Doubtful:
     status, code = error.status_code, str(error.code or error.type or "")
-    told = redact(one_line(f"{status} {code}: {error.message}"))[: told_by.TOLD_CHARS]
+    told = line(status, code, error.message, redact)
     if status in (400, 422):
         return BadRequest(told, f"{error.param or ''} {error.message}", UNANSWERED if code in OF_ONE_QUESTION else code)
     if status == 429 and code in QUOTA:

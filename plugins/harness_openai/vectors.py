@@ -14,6 +14,8 @@ from harness_openai.faults import faults
 
 
 class OpenAIVectors:
+    batch = 64
+
     def __init__(self, client: AsyncOpenAI, model: str, redact: Redactor) -> None:
         self._client, self._model, self._redact = client, model, redact
 

@@ -158,6 +158,14 @@ def test_a_call_tried_twice_is_charged_once_and_doubted_once(purse: Callable[...
     assert one.ledger.doubt_usd == pytest.approx(0.2), "the lost one cost what the other did"
 
 
+def test_what_was_charged_on_a_guess_is_known_later(purse: Callable[..., Purse]) -> None:
+    first = purse()
+    for key, told in (("a", True), ("b", False)):
+        first.intend(key, {"input tokens": 10})
+        first.paid(key, None, {"input tokens": 10}, 0.0, guessed=not told)
+    assert purse().ledger.guessed == 1
+
+
 def test_tokens_without_a_price_are_not_free(purse: Callable[..., Purse]) -> None:
     with pytest.raises(HarnessError, match="no price of 1M output tokens"):
         purse().intend("a", {"output tokens": 1})

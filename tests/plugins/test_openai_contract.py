@@ -1,17 +1,8 @@
-"""What backend `openai` sends and our stand-in answers, checked by an outside validator: Prism over OpenAI's contract.
-
-`HARNESS_SPECS` names the folder with `openapi.finetune-subset.json`, `HARNESS_PRISM` the program if it is on no path.
-"""
+"""What backend `openai` sends and our stand-in answers, checked by Prism over OpenAI's contract."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
@@ -22,41 +13,14 @@ from harness.remote.orders import HostedRecipe, Pending
 from harness.remote.purse import Purse
 from harness_openai.backend import load
 from harness_openai.capabilities import describe
-from tests.conftest import REPOSITORY
 from tests.support.openai_server import State, serving
+from tests.support.prism import START_S, prism
 from tests.support.served import material, questions
 
 pytestmark = [pytest.mark.remote, pytest.mark.slow]
 
-PRISM = os.environ.get("HARNESS_PRISM") or shutil.which("prism")
-SPECS = Path(os.environ.get("HARNESS_SPECS", REPOSITORY.parent / "shared" / "specs"))
-CONTRACT = SPECS / "openapi.finetune-subset.json"
+CONTRACT = "openapi.finetune-subset.json"
 RATES = dict.fromkeys(("input tokens", "output tokens", "embedding tokens", "training tokens"), 1.0)
-START_S = 60
-
-
-@contextmanager
-def prism(log: Path, *arguments: str) -> Iterator[str]:
-    """The URL of Prism; what it says goes to the log."""
-    if PRISM is None:
-        pytest.skip("no prism here: npm install @stoplight/prism-cli@5.14.2 and name it by HARNESS_PRISM")
-    if not CONTRACT.is_file():
-        pytest.skip("no contract here: HARNESS_SPECS names the folder with openapi.finetune-subset.json")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with log.open("wb") as out:
-        command = [PRISM, *arguments, "--errors", "-h", "127.0.0.1", "-p", str(port)]
-        process = subprocess.Popen(command, stdout=out, stderr=out)
-    try:
-        until = time.monotonic() + START_S
-        while time.monotonic() < until and process.poll() is None and b"Prism is listening" not in log.read_bytes():
-            time.sleep(0.1)
-        assert process.poll() is None, log.read_text()
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def lived(folder: Path) -> None:
@@ -83,7 +47,7 @@ def test_a_whole_lifecycle_breaks_no_contract_in_either_direction(
 ) -> None:
     """Through Prism as a proxy that turns every violation into an error."""
     log = tmp_path / "prism.log"
-    with serving(State()) as (url, state), prism(log, "proxy", str(CONTRACT), url) as proxy:
+    with serving(State()) as (url, state), prism(log, "proxy", CONTRACT, url) as proxy:
         monkeypatch.setenv("OPENAI_BASE_URL", proxy)
         monkeypatch.setenv("OPENAI_API_KEY", "sk-contract")
         lived(tmp_path)
@@ -100,7 +64,7 @@ def test_a_whole_lifecycle_breaks_no_contract_in_either_direction(
 
 def test_the_guard_sees_a_violation(tmp_path: Path) -> None:
     """Else its silence would say nothing."""
-    with serving(State()) as (url, _), prism(tmp_path / "log", "proxy", str(CONTRACT), url) as proxy:
+    with serving(State()) as (url, _), prism(tmp_path / "log", "proxy", CONTRACT, url) as proxy:
         headers = {"authorization": "Bearer x"}
         body = {"model": "gpt-4o-mini", "training_file": "f", "method": {"type": "none"}}
         found = httpx2.post(f"{proxy}/fine_tuning/jobs", json=body, headers=headers)
@@ -110,7 +74,7 @@ def test_the_guard_sees_a_violation(tmp_path: Path) -> None:
 
 def test_requests_pass_the_contracts_own_mock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stateless: a job never ends there, so only that each request is understood is shown."""
-    with prism(tmp_path / "log", "mock", str(CONTRACT)) as url:
+    with prism(tmp_path / "log", "mock", CONTRACT) as url:
         monkeypatch.setenv("OPENAI_BASE_URL", url)
         monkeypatch.setenv("OPENAI_API_KEY", "sk-contract")
         purse = Purse(tmp_path / "cell.jsonl", RATES, 1.0)

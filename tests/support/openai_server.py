@@ -1,8 +1,4 @@
-"""A small stateful server that speaks OpenAI's API, with faults on demand and accounts of its own.
-
-Written from the published contract with the standard library alone: it shares no code with what it tests. What it
-answers is by word overlap, so that reading passages and training help.
-"""
+"""A small stateful server that speaks OpenAI's API, written from the published contract."""
 
 from __future__ import annotations
 
@@ -11,68 +7,24 @@ import email.policy
 import hashlib
 import json
 import math
-import re
-import socket
-import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
-DIMENSIONS = 48
+from tests.support.standin import Accounts, Handler, Refusal, learnt, likely, served, vector, written
+
 PATIENT = ("validating_files", "queued", "running")
-FAULTS = ("500", "429", "429-after", "drop-before", "drop-after", "truncated", "slow")
-"""What may happen to any request: the first four before it is done, the others after."""
 
 
 @dataclass
-class State:
-    """What the server knows; `faults` is asked for every request and `fate` for every job."""
-
-    faults: Callable[[str, str], str | None] = lambda method, path: None
-    fate: Callable[[str], str] = lambda job: "succeeded"
+class State(Accounts):
     supports: frozenset[str] = frozenset({"schema", "logprobs", "temperature", "max_completion_tokens"})
-    key: str | None = None
-    polls: int = 3
-    """Looks at a job until it ends."""
-    pause_s: float = 0.0
-    echoes_key: bool = False
-    calls: Counter[str] = field(default_factory=Counter)
-    """Paid calls by the hash of their body."""
-    delivered: Counter[str] = field(default_factory=Counter)
-    """Of these, those whose answer was sent whole."""
-    tokens: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """(model, sort of token) -> how many were charged."""
-    busy: int = 0
-    busiest: int = 0
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
-    contents: dict[str, bytes] = field(default_factory=dict)
-    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    looks: Counter[str] = field(default_factory=Counter)
-    learnt: dict[str, dict[str, str]] = field(default_factory=dict)
-    requests: list[tuple[str, str]] = field(default_factory=list)
-    lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def usd(self, rates: dict[tuple[str, str], float]) -> float:
-        """`rates`: US dollars for a million; what was trained goes by the model that it was trained from."""
-        priced = ((model.split(":org:")[0], sort, count) for (model, sort), count in self.tokens.items())
-        return sum(rates[model, sort] * count / 1e6 for model, sort, count in priced)
-
-
-class Refusal(Exception):
-    def __init__(
-        self, status: int, message: str, code: str = "invalid_request_error", param: str | None = None
-    ) -> None:
-        super().__init__(message)
-        self.status, self.code, self.param = status, code, param
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"[a-z]+", text.lower())
+    def item(self, model: str) -> str:
+        return model.split(":org:")[0]
 
 
 class Api:
@@ -95,20 +47,18 @@ class Api:
                     400, f"Unsupported parameter: '{parameter}' is not supported with this model.", param=parameter
                 )
         prompt = body["messages"][-1]["content"]
-        likely = self._likely(body["model"], prompt)
-        mark = max(likely, key=lambda each: likely[each])
-        text = json.dumps({"answer": mark}) if "response_format" in body else f"{mark})"
-        place = text.index(mark, 8 if "response_format" in body else 0)
+        marks = likely(state.learnt.get(body["model"], {}), prompt)
+        mark = max(marks, key=lambda each: marks[each])
+        text, pieces = written(mark, "response_format" in body)
         logs = None
         if body.get("logprobs"):
-            best = sorted(likely.items(), key=lambda each: -each[1])[: body["top_logprobs"]]
-            pieces = [text[:place], mark, text[place + len(mark) :]]
+            best = sorted(marks.items(), key=lambda each: -each[1])[: body["top_logprobs"]]
             tops = [[], [{"token": name, "logprob": math.log(p), "bytes": None} for name, p in best], []]
             logs = {
                 "content": [
                     {
                         "token": piece,
-                        "logprob": math.log(likely[mark]) if top else 0.0,
+                        "logprob": math.log(marks[mark]) if top else 0.0,
                         "bytes": None,
                         "top_logprobs": top,
                     }
@@ -136,29 +86,9 @@ class Api:
             "usage": {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered},
         }
 
-    def _likely(self, model: str, prompt: str) -> dict[str, float]:
-        """Mark -> probability."""
-        seen = prompt.partition("Choices:")[0]
-        passages = {word for line in prompt.splitlines() if line.startswith("Passage: ") for word in _words(line)}
-        question = next(line for line in prompt.splitlines() if line.startswith("Question: "))
-        choices = dict(re.findall(r"^(\w+)\) (.*)$", prompt, re.MULTILINE))
-        known = self.state.learnt.get(model, {})
-        scores = {}
-        for mark, text in choices.items():
-            chance = int.from_bytes(hashlib.sha256(f"{seen} {text}".encode()).digest()[:2]) / 65536
-            read = sum(word in passages for word in _words(text))
-            learnt = sum(text == answer for key, answer in known.items() if key in question)
-            scores[mark] = chance + 4 * read + 4 * learnt
-        total = sum(math.exp(score) for score in scores.values())
-        return {mark: math.exp(score) / total for mark, score in scores.items()}
-
     def embeddings(self, body: dict[str, Any]) -> dict[str, Any]:
-        data = []
-        for index, text in enumerate(body["input"]):
-            vector = [0.0] * DIMENSIONS
-            for word in _words(text):
-                vector[hashlib.sha256(word.encode()).digest()[0] % DIMENSIONS] += 1.0
-            data.append({"object": "embedding", "index": index, "embedding": vector})
+        texts = body["input"]
+        data = [{"object": "embedding", "index": n, "embedding": vector(text)} for n, text in enumerate(texts)]
         used = sum(len(text) // 4 + 1 for text in body["input"])
         self.state.tokens[body["model"], "embedding tokens"] += used
         return {
@@ -227,17 +157,11 @@ class Api:
         job |= {"status": "succeeded", "trained_tokens": trained}
         if fate != "no-model":
             job["fine_tuned_model"] = f"ft:{job['model']}:org::{id}"
-            self.state.learnt[job["fine_tuned_model"]] = dict(self._learnt(self.state.contents[job["training_file"]]))
+            self.state.learnt[job["fine_tuned_model"]] = dict(
+                learnt(*(message["content"] for message in json.loads(line)["messages"]))
+                for line in self.state.contents[job["training_file"]].decode().splitlines()
+            )
         return job
-
-    def _learnt(self, content: bytes) -> Iterator[tuple[str, str]]:
-        """The longest word of each question -> the text of its answer."""
-        for line in content.decode().splitlines():
-            asked, wanted = (message["content"] for message in json.loads(line)["messages"])
-            mark = json.loads(wanted)["answer"]
-            question = next(each for each in asked.splitlines() if each.startswith("Question: "))
-            words = [word for word in _words(question) if word not in ("question", "wording", "active", "when", "are")]
-            yield words[0] if words else question, dict(re.findall(r"^(\w+)\) (.*)$", asked, re.MULTILINE))[mark]
 
     def cancel(self, id: str) -> dict[str, Any]:
         if id not in self.state.jobs:
@@ -247,76 +171,21 @@ class Api:
         return self.state.jobs[id]
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
-    """Head and body leave together: apart, each answer would wait 40 ms for the other side's acknowledgement."""
+class _Handler(Handler):
     state: State
 
-    def log_message(self, *_: Any) -> None:
-        """Quiet."""
+    def is_paid(self, method: str, path: str) -> bool:
+        return method == "POST" and path in ("/v1/chat/completions", "/v1/embeddings", "/v1/fine_tuning/jobs")
 
-    def do_GET(self) -> None:
-        self._serve("GET")
+    def error(self, status: int, message: str, code: str, param: str | None) -> Any:
+        return {"error": {"message": message, "type": code, "code": code, "param": param}}
 
-    def do_POST(self) -> None:
-        self._serve("POST")
+    def fault(self, fault: str, told: str) -> tuple[int, Any, dict[str, str]]:
+        code = {"500": "server_error", "quota": "insufficient_quota"}.get(fault, "rate_limit_exceeded")
+        status, headers = (500 if fault == "500" else 429), {"retry-after": "0.05"} if fault == "429-after" else {}
+        return status, self.error(status, f"{code}: {told}", code, None), headers
 
-    def _serve(self, method: str) -> None:
-        content = self.rfile.read(int(self.headers.get("content-length") or 0))
-        state, url = self.state, urlsplit(self.path)
-        with state.lock:
-            state.requests.append((method, url.path))
-            fault = state.faults(method, url.path)
-            state.busy += 1
-            state.busiest = max(state.busiest, state.busy)
-        try:
-            self._answer(method, url.path, parse_qs(url.query), content, fault)
-        finally:
-            with state.lock:
-                state.busy -= 1
-
-    def _answer(self, method: str, path: str, query: dict[str, list[str]], content: bytes, fault: str | None) -> None:
-        if fault == "drop-before":
-            return self._drop()
-        if fault == "redirect":
-            return self._send(307, {}, {"location": "http://127.0.0.2:9/v1/elsewhere"})
-        if fault in ("500", "429", "429-after", "quota"):
-            code = {"500": "server_error", "quota": "insufficient_quota"}.get(fault, "rate_limit_exceeded")
-            told = self.headers.get("authorization", "") if self.state.echoes_key else "try later"
-            extra = {"retry-after": "0.05"} if fault == "429-after" else {}
-            error = {"message": f"{code}: {told}", "type": code, "code": code, "param": None}
-            return self._send(500 if fault == "500" else 429, {"error": error}, extra)
-        if self.state.key and self.headers.get("authorization") != f"Bearer {self.state.key}":
-            told = self.headers.get("authorization", "")
-            error = {
-                "message": f"Incorrect API key provided: {told}",
-                "type": "x",
-                "code": "invalid_api_key",
-                "param": None,
-            }
-            return self._send(401, {"error": error})
-        hashed = hashlib.sha256(content).hexdigest()
-        is_paid = method == "POST" and path in ("/v1/chat/completions", "/v1/embeddings", "/v1/fine_tuning/jobs")
-        try:
-            with self.state.lock:
-                found = self._do(method, path, query, content)
-                if is_paid:
-                    self.state.calls[hashed] += 1
-        except Refusal as error:
-            told = {"message": str(error), "type": error.code, "code": error.code, "param": error.param}
-            return self._send(error.status, {"error": told})
-        if self.state.pause_s:
-            time.sleep(self.state.pause_s)
-        if fault == "drop-after":
-            return self._drop()
-        self._send(200, found, {}, fault)
-        if is_paid and fault != "truncated":
-            with self.state.lock:
-                self.state.delivered[hashed] += 1
-        return None
-
-    def _do(self, method: str, path: str, query: dict[str, list[str]], content: bytes) -> dict[str, Any]:
+    def done(self, method: str, path: str, query: dict[str, list[str]], content: bytes) -> dict[str, Any]:
         api, parts = Api(self.state), path.removeprefix("/v1/").split("/")
         if (method, path) == ("POST", "/v1/chat/completions"):
             return api.chat(json.loads(content))
@@ -346,38 +215,6 @@ class _Handler(BaseHTTPRequestHandler):
                 return str(part.get_filename()), part.get_payload(decode=True)
         raise Refusal(400, "no file")
 
-    def _send(self, status: int, body: Any, headers: dict[str, str] | None = None, fault: str | None = None) -> None:
-        content = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(content)))
-        self.send_header("x-request-id", f"req_{len(self.state.requests)}")
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.end_headers()
-        if fault == "truncated":
-            self.wfile.write(content[: len(content) // 2])
-            return self._drop()
-        if fault == "slow":
-            for start in range(0, len(content), max(1, len(content) // 4)):
-                self.wfile.write(content[start : start + max(1, len(content) // 4)])
-                self.wfile.flush()
-                time.sleep(0.02)
-            return None
-        self.wfile.write(content)
-        self.wfile.flush()
-        return None
-
-    def _drop(self) -> None:
-        self.close_connection = True
-        self.wfile.flush()
-        self.connection.shutdown(socket.SHUT_RDWR)
-
-
-class _Server(ThreadingHTTPServer):
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that was killed is no fault of the server's."""
-
 
 def _page(rows: list[dict[str, Any]], query: dict[str, list[str]]) -> dict[str, Any]:
     ids = [row["id"] for row in rows]
@@ -398,14 +235,5 @@ def _page(rows: list[dict[str, Any]], query: dict[str, list[str]]) -> dict[str, 
 def serving(state: State | None = None) -> Iterator[tuple[str, State]]:
     """The base URL of a server on loopback, and its state."""
     state = state or State()
-    handler = type("Handler", (_Handler,), {"state": state})
-    server = _Server(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/v1", state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with served(_Handler, state) as url:
+        yield f"{url}/v1", state

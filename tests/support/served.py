@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import signal
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
 from harness.plugin import Example, Question, Text
+from harness.remote.endpoint import Endpoint
 from harness.remote.orders import HostedRecipe, Pending
 from harness.remote.purse import Purse, read_ledger
-from tests.support.openai_server import State, serving
+from tests.support import aws_server, openai_server, vertex_server
+from tests.support.standin import Accounts
 
 RATES = {
     ("m", "input tokens"): 1.0,
@@ -25,7 +30,7 @@ RATES = {
     ("ft:m", "output tokens"): 8.0,
     ("m-embed", "embedding tokens"): 0.5,
 }
-TUNED = {"input tokens": 2.0, "output tokens": 8.0, "training tokens": 10.0}
+TUNED = {"input tokens": 2.0, "output tokens": 8.0, "training tokens": 10.0, "hosting seconds": 0.0}
 CAP_USD = 5.0
 
 
@@ -53,6 +58,60 @@ def questions(count: int) -> list[Question]:
 
 def material(count: int = 12) -> list[Example]:
     return [Example(question, n % 4, question.id) for n, question in enumerate(questions(count))]
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service's plugin and its stand-in."""
+
+    plugin: str
+    state: Callable[..., Any]
+    serving: Callable[[Any], AbstractContextManager[tuple[str, Any]]]
+    environment: Callable[[str], dict[str, str]]
+    """Of a URL."""
+    label: Callable[[dict[str, Any]], str]
+    """Of a job as the service has it."""
+    deployed: Callable[[Any], set[str]] = lambda state: set()
+    """Labels of what is deployed."""
+
+    def part(self, name: str) -> Any:
+        return import_module(f"{self.plugin}.{name}")
+
+
+OPENAI = Service(
+    "harness_openai",
+    openai_server.State,
+    openai_server.serving,
+    lambda url: {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": "sk-lifecycle"},
+    lambda job: str(job["metadata"]["harness"]),
+)
+VERTEX = Service(
+    "harness_vertex",
+    vertex_server.State,
+    vertex_server.serving,
+    lambda url: {
+        "VERTEX_BASE_URL": url,
+        "GOOGLE_CLOUD_PROJECT": "project-1",
+        "GOOGLE_CLOUD_LOCATION": "europe-west4",
+        "VERTEX_BUCKET": "bucket-1",
+    },
+    lambda job: str(job["labels"]["harness"]),
+)
+AWS = Service(
+    "harness_aws",
+    functools.partial(aws_server.AwsState, trained="ft"),
+    aws_server.serving,
+    lambda url: {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "AKIASTANDIN",
+        "AWS_SECRET_ACCESS_KEY": "secret-lifecycle",
+        "AWS_HARNESS_BUCKET": "a-bucket",
+        "AWS_HARNESS_ROLE_ARN": "arn:aws:iam::123456789012:role/harness",
+    },
+    lambda job: str(job["jobName"]),
+    lambda state: {each["modelDeploymentName"] for each in state.deployments.values()},
+)
 
 
 # -- one lifecycle -----------------------------------------------------------------------------------------
@@ -90,7 +149,9 @@ MOST_ATTEMPTS = 200
 FATES = ("succeeded",) * 6 + ("failed", "failed-empty", "no-model", "strange")
 
 
-def lifecycle(folder: Path, draw: random.Random, faulty: float, killed: float, asked: int = 5) -> Ended:
+def lifecycle(
+    folder: Path, draw: random.Random, faulty: float, killed: float, asked: int = 5, service: Service = OPENAI
+) -> Ended:
     """Train and ask a model of a stand-in that fails at random, in processes that are killed at random, to an end."""
     fate = draw.choice(FATES)
     faults = random.Random(draw.random())
@@ -100,26 +161,25 @@ def lifecycle(folder: Path, draw: random.Random, faulty: float, killed: float, a
             return None
         return faults.choice(("500", "429", "429-after", "drop-before", "drop-after", "truncated", "slow"))
 
-    state = State(faults=fault, fate=lambda job: fate, polls=2)
+    state = service.state(faults=fault, fate=lambda job: fate, polls=2)
     file, kills, released, attempts, status = folder / "cell.jsonl", 0, 0, 0, "again"
-    with serving(state) as (url, _):
+    with service.serving(state) as (url, _):
         while status not in ("done", "failed") and attempts < MOST_ATTEMPTS:
             attempts += 1
-            status = _child(url, file, asked, draw.uniform(0, 0.25) if draw.random() < killed else None)
+            status = _child(service, url, file, asked, draw.uniform(0, 0.25) if draw.random() < killed else None)
             kills += status == "killed"
             if status == "look":
-                _release(file, state)
+                _release(service, file, state)
                 released += 1
         return _ended(status, attempts, kills, released, file, state)
 
 
-def _ended(status: str, attempts: int, kills: int, released: int, file: Path, state: State) -> Ended:
+def _ended(status: str, attempts: int, kills: int, released: int, file: Path, state: Accounts) -> Ended:
     ledger = read_ledger(file)
     answered = sum(1 for line in _raw(file) if '"got"' in line)
-    doubts = sum(ledger.open.values())
     paid_chats = state.calls.total() - len(state.jobs)
-    got_chats = len([key for key in ledger.answers if key != "training"])
-    open_chats = doubts - max(0, ledger.open["training"])
+    got_chats = sum(map(_is_chat, ledger.answers))
+    open_chats = sum(count for key, count in ledger.open.items() if _is_chat(key))
     return Ended(
         outcome=status,
         attempts=attempts,
@@ -134,16 +194,26 @@ def _ended(status: str, attempts: int, kills: int, released: int, file: Path, st
     )
 
 
+def _is_chat(key: str) -> bool:
+    return key != "training" and not key.startswith("hosting ")
+
+
 def _raw(file: Path) -> list[str]:
     return file.read_text(encoding="utf-8", errors="replace").splitlines()
 
 
-def _release(file: Path, state: State) -> None:
-    """What a person does who is asked to look: there must be no such job."""
+def _release(service: Service, file: Path, state: Accounts) -> None:
+    """What a person does who is asked to look: there must be no such job, and no such deployment."""
     purse = Purse(file, {}, 0.0)
+    hosting = purse.ledger.hosting
+    if hosting is not None and hosting["state"] == "intended":
+        assert hosting["label"] not in service.deployed(state), "it did not find a deployment that is there"
+        purse.refused(hosting["key"], hosting={**hosting, "state": "withdrawn"})
+        purse.close()
+        return
     order = purse.ledger.order
     assert order is not None
-    labels = {job["metadata"]["harness"] for job in state.jobs.values()}
+    labels = {service.label(job) for job in state.jobs.values()}
     assert order["label"] not in labels, "it did not find a job that is there"
     purse.note({**order, "state": "withdrawn"})
     while purse.ledger.open["training"] > 0:
@@ -151,13 +221,13 @@ def _release(file: Path, state: State) -> None:
     purse.close()
 
 
-def _child(url: str, file: Path, asked: int, kill_after_s: float | None) -> str:
+def _child(service: Service, url: str, file: Path, asked: int, kill_after_s: float | None) -> str:
     """`done`, `failed`, `look`, `killed`, or `again` where a fault outlived all tries."""
     pid = os.fork()
     if not pid:
         code = 9
         try:
-            code = _work(url, file, asked)
+            code = _work(service, url, file, asked)
         finally:
             os._exit(code)
     if kill_after_s is not None:
@@ -169,26 +239,25 @@ def _child(url: str, file: Path, asked: int, kill_after_s: float | None) -> str:
     return {0: "done", 1: "failed", 2: "look", 3: "again"}[os.WEXITSTATUS(status)]
 
 
-def _work(url: str, file: Path, asked: int) -> int:
+def _work(service: Service, url: str, file: Path, asked: int) -> int:
     from tenacity import wait_random
 
     import harness.remote.faults
     import harness.remote.paying
     import harness.remote.session
-    import harness_openai.jobs
-    from harness.remote import hosted
-    from harness_openai.backend import load
-    from harness_openai.capabilities import describe
+    from harness.remote import hosted, hosting
 
-    os.environ.update(OPENAI_BASE_URL=url, OPENAI_API_KEY="sk-lifecycle")
+    os.environ.update(service.environment(url))
     harness.remote.paying._JITTER = wait_random(0, 0.01)  # type: ignore[assignment]
     harness.remote.session.POLL_EMULATED_S = 0.01
     harness.remote.faults.RETRY_S = 0.01
-    harness_openai.jobs.READS = 0
-    hosted.DOUBT_S = 0.3
+    if hasattr(service.part("jobs"), "READS"):
+        service.part("jobs").READS = 0
+    hosted.DOUBT_S = hosting.DOUBT_S = 0.3
     purse = Purse(file, TUNED, CAP_USD)
     try:
-        session = load().open(describe("m"), kind="choice", labels=(), seed=0, purse=purse)
+        backend, card = service.part("backend").load(), service.part("capabilities").describe("m")
+        session = backend.open(card, kind="choice", labels=(), seed=0, purse=purse)
         recipe = HostedRecipe(1, None, None, 0)
         while isinstance(found := session.tune(material(), material(3), recipe, _nothing), Pending):
             time.sleep(min(0.02, found.poll_after_s))
@@ -202,30 +271,39 @@ def _work(url: str, file: Path, asked: int) -> int:
         return 1 if "--fresh orders another" in text else 3
 
 
-def _import_once() -> None:
+def _import_once(service: Service) -> None:
     """Whatever the processes would import each for itself."""
-    import harness_openai.backend  # noqa: F401
-    from harness.remote.endpoint import Endpoint
-    from harness.remote.session import ServiceSession
-    from harness_openai.client import synchronous
-
-    client = synchronous(Endpoint("http://127.0.0.1:9", "127.0.0.1"))
-    assert all((client.chat.completions, client.files, client.fine_tuning.jobs, ServiceSession))
+    service.part("backend")
+    if service is OPENAI:
+        client = service.part("client").synchronous(Endpoint("http://127.0.0.1:9", "127.0.0.1"))
+        assert all((client.chat.completions, client.files, client.fine_tuning.jobs))
+    if service is AWS:
+        loader = service.part("client").LOADER
+        for name in service.part("places").URLS:
+            loader.load_service_model(name, "service-2")
+            loader.load_service_model(name, "endpoint-rule-set-1")
 
 
 def _nothing(*_: Any) -> None:
     """No epoch is told."""
 
 
-def many(folder: Path, count: int, seed: int, told: Callable[[Ended], None] = lambda ended: None) -> list[Ended]:
+def many(
+    folder: Path,
+    count: int,
+    seed: int,
+    told: Callable[[Ended], None] = lambda ended: None,
+    service: Service = OPENAI,
+) -> list[Ended]:
     """So many lifecycles; the seed says which faults and kills."""
-    _import_once()
+    _import_once(service)
     found = []
     for number in range(count):
         draw = random.Random(f"{seed} {number}")
         own = folder / str(number)
         own.mkdir()
-        ended = lifecycle(own, draw, faulty=draw.choice((0.0, 0.1, 0.3)), killed=draw.choice((0.0, 0.3, 0.6)))
+        faulty, killed = draw.choice((0.0, 0.1, 0.3)), draw.choice((0.0, 0.3, 0.6))
+        ended = lifecycle(own, draw, faulty, killed, service=service)
         told(ended)
         found.append(ended)
     return found

@@ -1,0 +1,35 @@
+"""Backend `aws`: models of Amazon Bedrock, by boto3."""
+
+from collections.abc import Iterable
+
+from harness.plugin import BackendSpec, hookimpl, later
+from harness.remote.service import Service
+
+
+@hookimpl
+def harness_backends() -> Iterable[BackendSpec]:
+    where = "harness_aws.capabilities"
+    return [
+        BackendSpec(
+            name="aws",
+            summary="Amazon Bedrock, in AWS_REGION",
+            describe=later(f"{where}:describe"),
+            offers=later(f"{where}:offers"),
+            load="harness_aws.backend:load",
+            default_model=None,
+            requires=("boto3",),
+            extra="aws",
+            preload=("boto3", "tenacity"),
+            device=lambda: "service",
+            why_not=later(f"{where}:why_not"),
+            service=Service(
+                endpoint=later("harness_aws.places:endpoint"),
+                secrets=("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_BEARER_TOKEN_BEDROCK"),
+                why_not=later(f"{where}:unready"),
+                tuned=lambda model: f"custom:{model}",
+                notices=later("harness_aws.dates:notices"),
+                jobs="harness_aws.jobs:jobs",
+                deployments="harness_aws.deployments:deployments",
+            ),
+        )
+    ]

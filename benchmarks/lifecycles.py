@@ -1,7 +1,7 @@
 """Hosted training and paid answers under faults and kills: how often is anything paid for twice?
 
-`python -m benchmarks.lifecycles [COUNT [SEED]]` from the root of the tree; 1,000 take about 20 minutes on two busy
-cores.
+`python -m benchmarks.lifecycles [COUNT [SEED [openai|vertex]]]` from the root of the tree; 1,000 take about 20 minutes
+on two busy cores.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from tests.support.served import Ended, many
+from tests.support.served import OPENAI, VERTEX, Ended, many
 
 
 def main() -> None:
-    given = [int(text) for text in sys.argv[1:]]
+    given = [int(text) for text in sys.argv[1:3]]
+    service = VERTEX if sys.argv[3:] == ["vertex"] else OPENAI
     count, seed = (*given, *(1000, 0)[len(given) :])
     done: list[Ended] = []
 
@@ -27,7 +28,7 @@ def main() -> None:
             print(f"{len(done)} done, {sum(each.sound for each in done)} sound", flush=True)
 
     with tempfile.TemporaryDirectory() as folder:
-        many(Path(folder), count, seed, told)
+        many(Path(folder), count, seed, told, service)
     print(f"{len(done)} lifecycles, seed {seed}: {dict(Counter(each.outcome for each in done))}")
     print(f"{sum(each.attempts for each in done)} processes, {sum(each.kills for each in done)} of them killed")
     print(

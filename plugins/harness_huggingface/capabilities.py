@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 
-from harness.plugin import Capability, ModelCard
+from harness.plugin import Capability, ModelCard, ModelError
 from harness.remote import cards
 from harness.remote import endpoint as endpoints
 from harness.remote.endpoint import Endpoint
+from harness.safetext import one_line
 
 OWN = "https://router.huggingface.co"
 KEY, URL = "HF_TOKEN", "HF_INFERENCE_ENDPOINT"
@@ -20,6 +22,9 @@ def endpoint() -> Endpoint:
 
 
 def describe(model: str) -> ModelCard:
+    """No URL: where texts go, the environment says."""
+    if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?(:[\w.-]+)?", model):
+        raise ModelError(f"{one_line(model)} is no name of a model such as ORG/NAME or ORG/NAME:PROVIDER")
     return cards.described(model, endpoint())
 
 

@@ -6,10 +6,11 @@ import os
 import re
 
 from harness.errors import UsageError
-from harness.plugin import Capability, ModelCard
+from harness.plugin import Capability, ModelCard, ModelError
 from harness.remote import cards
 from harness.remote import endpoint as endpoints
 from harness.remote.endpoint import Endpoint
+from harness.safetext import one_line
 
 URL, STORAGE_URL = "VERTEX_BASE_URL", "VERTEX_STORAGE_URL"
 PROJECT, LOCATION, BUCKET = "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION", "VERTEX_BUCKET"
@@ -38,6 +39,8 @@ def storage() -> Endpoint:
 
 
 def describe(model: str) -> ModelCard:
+    if not re.fullmatch(r"[\w@/-]+(\.[\w@/-]+)*", model):
+        raise ModelError(f"{one_line(model)} is no name of a model of Vertex AI")
     return cards.described(model, endpoint())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from google.genai.tunings import Tunings
 from google.genai.types import (
@@ -32,11 +32,12 @@ ENDS = {
 
 
 class VertexJobs:
-    def __init__(self, tunings: Tunings, files: Bucket, redact: Redact) -> None:
+    def __init__(self, tunings: Tunings, files: Callable[[], Bucket], redact: Redact) -> None:
+        """`files`: opened only to write, so that jobs are found without a bucket."""
         self._tunings, self._files, self._redact = tunings, files, redact
 
     def upload(self, name: str, content: bytes) -> str:
-        return self._files.put(name, content)
+        return self._files().put(name, content)
 
     def ready(self, file: str) -> bool:
         return True
@@ -105,5 +106,5 @@ def _trained(found: TuningJob) -> int | None:
 def jobs() -> Jobs:
     where, client = endpoint(), synchronous()
     rights = access(where)
-    files = bucket(storage(), client, rights)
-    return VertexJobs(genai_client(where, rights, None, client).tunings, files, rights.redact)
+    tunings = genai_client(where, rights, None, client).tunings
+    return VertexJobs(tunings, lambda: bucket(storage(), client, rights), rights.redact)

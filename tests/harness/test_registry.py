@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness.contracts import TaskSpec
-from harness.errors import UsageError
+from harness.errors import MissingDependency, UsageError
 from harness.plugin import hookimpl
-from harness.registry import load_registry
+from harness.registry import load_registry, require
 
 
 class Offers:
@@ -160,8 +160,14 @@ def test_listing_plugins_imports_no_framework() -> None:
         "sklearn",
     ]
     code = (
-        "import sys; from harness.registry import load_registry; import harness.cli; load_registry();"
+        "import sys; from harness.registry import load_registry, require; import harness.cli; load_registry();"
         f"print([m for m in {heavy!r} if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("module", ["no_such_package", "no_such_package.part", "json.no_such_part"])
+def test_what_is_not_installed_is_told_with_the_line_to_type(module: str) -> None:
+    with pytest.raises(MissingDependency, match=r"'x' needs .*: pip install 'adapt-harness\[extra\]'"):
+        require("x", ["json", module], "extra")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import harness
-from harness.errors import HarnessError
+from harness.errors import HarnessError, ModelError
 from harness.plugin import BackendSpec
 from harness.remote.endpoint import Endpoint
 from harness.remote.purse import CapReached, Purse, read_ledger
@@ -103,6 +103,12 @@ def test_it_trains_nothing_and_says_why(server: State) -> None:
     card = describe("org/m")
     assert not any(capability.startswith("tune:") for capability in offers(card))
     assert "train no models" in why_not(card, "tune:hosted:choice")
+
+
+@pytest.mark.parametrize("model", ["https://elsewhere.example/v1", "org/../x", "a/b/c", "m?x", "", " "])
+def test_a_model_is_no_address(server: State, model: str) -> None:
+    with pytest.raises(ModelError):
+        describe(model)
 
 
 # -- answers -----------------------------------------------------------------------------------------------

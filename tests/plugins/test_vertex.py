@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import harness
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError, ModelError, UsageError
 from harness.plugin import BackendSpec, Question, Text
 from harness.registry import load_registry
 from harness.remote.faults import Doubtful, Refused
@@ -140,6 +140,29 @@ def test_what_is_no_location_becomes_no_host(monkeypatch: pytest.MonkeyPatch, lo
     monkeypatch.setenv("GOOGLE_CLOUD_LOCATION", location)
     with pytest.raises(UsageError, match="must be a location"):
         endpoint()
+
+
+@pytest.mark.parametrize("model", ["a/../b", "m?x=1", "m&x", "", " ", "m\n"])
+def test_what_is_no_model_is_refused_before_it_is_a_path(server: State, model: str) -> None:
+    with pytest.raises(ModelError):
+        describe(model)
+
+
+@pytest.mark.parametrize(
+    "model", ["gemini-2.5-flash", "publishers/meta/models/llama-4@001", "projects/p/locations/l/endpoints/1"]
+)
+def test_names_of_models_and_endpoints_are_known(server: State, model: str) -> None:
+    assert describe(model).id == model
+
+
+def test_without_credentials_it_says_so(server: State, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from harness_vertex.access import access
+
+    monkeypatch.delenv("VERTEX_BASE_URL")
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    with pytest.raises(UsageError, match="no credentials of Google's"):
+        access(endpoint())
 
 
 def test_a_stand_in_is_sent_the_training_questions_too(server: State) -> None:
@@ -419,8 +442,9 @@ class TestBucket:
         from harness_vertex.jobs import jobs
 
         monkeypatch.setenv("VERTEX_BUCKET", "gs://bucket/../x")
+        assert jobs().labelled("harness-") == []
         with pytest.raises(UsageError, match="without gs://"):
-            jobs()
+            jobs().upload("x.jsonl", b"1")
 
 
 # -- whole runs --------------------------------------------------------------------------------------------

@@ -51,8 +51,10 @@ def how_adapted(evidence: Evidence) -> str:
         return how_answered(evidence)
     gpu = tariff.gpu
     peak = f"{gpu.utilisation:.0%} of {gpu.peak_flops / 1e12:.0f} TFLOP/s"
-    wait = f"{LAYER_S[Pace.LIKELY] * 1000:.1f} ms for each layer that runs"
-    return f"from counted FLOPs on one {gpu.name} at {peak}, {wait} at least, {_told(tariff.gpu_hour, gpu.name)}"
+    counted = all(adapting(cell, "layers") is not None for cell in evidence.cells)
+    wait = f"{LAYER_S[Pace.LIKELY] * 1000:.1f} ms for each layer that runs at least"
+    known = wait if counted else "too little for a small model, whose layers were not counted"
+    return f"from counted FLOPs on one {gpu.name} at {peak}, {known}, {_told(tariff.gpu_hour, gpu.name)}"
 
 
 def how_answered(evidence: Evidence) -> str:

@@ -686,7 +686,9 @@ def test_a_small_model_waits_for_its_layers() -> None:
     small = cost("gpu_hours", spent(Usage(flops=1.0, layers=1_000_000)))
     assert small.value == pytest.approx(1_000_000 * 1.3e-3 / 3600)
     assert "1.3 ms for each layer" in (small.reason or "")
-    assert (cost("gpu_hours", spent(Usage(flops=1.0))).value or 0) < 1e-12
+    uncounted = cost("gpu_hours", spent(Usage(flops=1.0)))
+    assert (uncounted.value or 0) < 1e-12
+    assert "whose layers were not counted" in (uncounted.reason or "")
 
 
 def test_a_price_is_of_the_named_gpu_by_the_hour() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.contracts import Executor
+from harness.energy import COUNTERS
 from harness.keys import folder_hash
 from harness.leases import Leases
 from harness.planned import PlannedAsset
@@ -33,6 +34,7 @@ class Assets:
     emit: Callable[..., None]
     over: Callable[[], str | None] = lambda: None
     """Why nothing more may be done (see `caps`), asked while an asset is made."""
+    energy: str = COUNTERS
 
     def ensure(self, asset: PlannedAsset, fresh: bool, limit_s: float) -> str | None:
         """Make it unless it is there; why it could not be made, or None."""
@@ -83,6 +85,7 @@ class Assets:
         return {
             "store": str(self.store.root.resolve()),
             "log": log_file(self.store, asset.key),
+            "energy": self.energy,
             "asset": {
                 "make": asset.spec.make,
                 "folder": str(folder),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
+from harness.energy import COUNTERS
 from harness.request import Request
 
 JOINED = {
@@ -45,6 +46,8 @@ def _flags(request: Request) -> Iterator[str]:
     for name, flag in SINGLE.items():
         if value := getattr(request, name):
             yield from (flag, str(value))
+    if request.energy != COUNTERS:
+        yield from ("--energy", request.energy)
     for name in ("allow_spend", "allow_personal"):
         if getattr(request, name):
             yield f"--{name.replace('_', '-')}"

@@ -139,13 +139,13 @@ class _Execution:
 
     def _make_assets(self, waiting: list[PlannedCell]) -> dict[str, str]:
         """Asset key -> why it could not be made."""
-        assets = Assets(self.store, self.run_id, self.jobs, self.leases, self.snapshot, self.emit, self.caps.over)
+        request, over = self.plan.request, self.caps.over
+        assets = Assets(self.store, self.run_id, self.jobs, self.leases, self.snapshot, self.emit, over, request.energy)
         needed = {asset.key: asset for planned in waiting for asset in planned.assets}
-        request = self.plan.request
         reasons = {}
         for key, asset in needed.items():
             self.caps.begin(key, "cpu")
-            reasons[key] = self.caps.over() or assets.ensure(asset, request.fresh, request.time_limit_s)
+            reasons[key] = over() or assets.ensure(asset, request.fresh, request.time_limit_s)
             self.caps.end(key)
         return {key: reason for key, reason in reasons.items() if reason}
 
@@ -249,6 +249,7 @@ class _Execution:
         return {
             "store": str(self.store.root.resolve()),
             "log": log_file(self.store, cell.key),
+            "energy": self.plan.request.energy,
             "strategy": [step.name for step in planned.steps],
             "backend": planned.backend.name if planned.backend else None,
             "model": asdict(planned.model) if planned.model else None,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from harness.energy import EnergyMeter
+from harness.energy import Energy, EnergyMeter
 from harness.gpus import BusyMeter
 from harness.types import Usage
 
@@ -40,6 +40,7 @@ class Meter:
     """Measures phases one after another; `phases` maps a phase's name to its summed usage."""
 
     phases: dict[str, Usage] = field(default_factory=dict)
+    energy: Callable[[], Energy] = EnergyMeter
 
     @contextmanager
     def phase(self, name: str, counts: Callable[[], Usage] = Usage) -> Iterator[None]:
@@ -47,7 +48,7 @@ class Meter:
 
         Its `wall_s`, which only a session that replays answers has, is added to the time that passed.
         """
-        busy, energy = BusyMeter(), EnergyMeter()
+        busy, energy = BusyMeter(), self.energy()
         sampler = _Sampler(busy)
         wall, cpu = time.perf_counter(), cpu_s()
         sampler.start()

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.contracts import AUTO, Setting, StrategySpec
+from harness.energy import CODECARBON, COUNTERS, SOURCES
 from harness.errors import UsageError, unknown
-from harness.registry import Registry
+from harness.registry import Registry, require
 
 KEEP = ("none", "best", "all")
 PERMUTED = "permuted"
@@ -67,6 +68,8 @@ class Request:
     """`general` or a file of texts: how much of them is forgotten is measured where weights are trained."""
     jobs: int = 1
     keep: str = "none"
+    energy: str = COUNTERS
+    """How energy is known (see `energy.SOURCES`)."""
     time_limit_s: float = 3600.0
     max_cost_usd: float | None = None
     """The most that the cells may cost at the prices of the devices they run on."""
@@ -84,6 +87,10 @@ class Request:
     def __post_init__(self) -> None:
         if self.keep not in KEEP:
             raise UsageError(unknown("--keep value", self.keep, KEEP))
+        if self.energy not in SOURCES:
+            raise UsageError(unknown("--energy value", self.energy, SOURCES))
+        if self.energy == CODECARBON:
+            require("--energy codecarbon", ("codecarbon",), "codecarbon")
         for size in self.sizes:
             share(size)
         for control in self.controls:

@@ -210,8 +210,8 @@ class TuneLog:
     steps: int | None
 
 
-NOT_PROBABILITIES = "not_probabilities"
-"""Under this name the log of a cell says why softmax of its scores means nothing."""
+NOT_PROBABILITIES, ENERGY_BY = "not_probabilities", "energy_by"
+"""Names in a cell's log: why softmax of its scores means nothing, and what estimated its energy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,13 @@ from harness.cell import Cell, Job, parts_of
 from harness.channel import Channel
 from harness.checks import InvalidAnswers
 from harness.contracts import AssetInput
+from harness.energy import COUNTERS, meters
 from harness.errors import HarnessError
 from harness.later import resolve
 from harness.meter import Meter, total
 from harness.remote.orders import StillWaiting
 from harness.remote.redaction import Redactor, end_output, redact_output
-from harness.types import Status
+from harness.types import ENERGY_BY, Status
 
 TOLD_CHARS = 400
 
@@ -32,12 +34,15 @@ def run(job: Mapping[str, Any], end: socket.socket) -> int:
     channel = Channel(end, redact)
     _log_to(Path(job["log"]))
     redact_output(redact)
-    meter = Meter()
+    source = job.get("energy", COUNTERS)
+    meter = Meter(energy=meters(source))
     try:
+        if source != COUNTERS:
+            channel.tell(log={ENERGY_BY: f"{source} {metadata.version(source)}"})
         if "asset" in job:
             _make_asset(job, channel, meter)
         else:
-            Cell(Job(**{k: v for k, v in job.items() if k not in ("id", "log")}), channel, meter).run()
+            Cell(Job(**{k: v for k, v in job.items() if k not in ("id", "log", "energy")}), channel, meter).run()
         _end(channel, Status.DONE, None, meter)
         return 0
     except StillWaiting as waiting:

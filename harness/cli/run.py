@@ -14,6 +14,7 @@ from harness.cli.options import margin_option, store_option, terms_options
 from harness.cli.progress import Progress
 from harness.cli.remote import detach_or_cancel
 from harness.cli.stored import show_report
+from harness.energy import COUNTERS, SOURCES
 from harness.errors import HarnessError, UsageError
 from harness.registry import load_registry
 from harness.request import KEEP, Asked, Request
@@ -106,6 +107,14 @@ def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
     show_default=True,
     help="Adaptations to keep.",
 )
+@click.option(
+    "--energy",
+    type=click.Choice(SOURCES),
+    default=COUNTERS,
+    envvar="HARNESS_ENERGY",
+    show_default=True,
+    help="By the hardware's counters, or as codecarbon estimates it.",
+)
 @click.option("--fresh", is_flag=True, help="Run everything again instead of resuming.")
 @click.option("--dry-run", is_flag=True, help="Print the plan with an estimate per cell; load nothing.")
 @click.option(
@@ -150,6 +159,7 @@ def run(
     jobs: int,
     time_limit: float,
     keep: str,
+    energy: str,
     fresh: bool,
     dry_run: bool,
     data: Path | None,
@@ -185,6 +195,7 @@ def run(
         held=held,
         jobs=jobs,
         keep=keep,
+        energy=energy,
         time_limit_s=time_limit,
         fresh=fresh,
         store=store,

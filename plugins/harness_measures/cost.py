@@ -18,7 +18,7 @@ from harness.prices.charges import (
     question_usd,
     retrieval_s,
 )
-from harness.types import Basis, Measurement, not_measured
+from harness.types import ENERGY_BY, Basis, Measurement, not_measured
 
 JOULES_PER_KWH = 3.6e6
 
@@ -106,10 +106,14 @@ def index_bytes(evidence: Evidence) -> Measurement:
 
 
 def energy_kwh(evidence: Evidence) -> Measurement:
-    """Of adapting: what the processor's own counters (RAPL) and the GPU's (NVML) told meanwhile."""
+    """Of adapting: what the processor's own counters (RAPL) and the GPU's (NVML) told meanwhile, or an estimate."""
     joules = [adapting(cell, "energy_j") for cell in evidence.cells]
     found = [None if each is None else each / JOULES_PER_KWH for each in joules]
-    return _over_seeds(found, "kWh", "this system does not tell energy (RAPL or NVML)")
+    told = _over_seeds(found, "kWh", "this system tells no energy (RAPL or NVML); --energy codecarbon estimates it")
+    by = sorted({cell.log[ENERGY_BY] for cell in evidence.cells if ENERGY_BY in cell.log})
+    if not by or told.value is None:
+        return told
+    return replace(told, basis=Basis.ESTIMATED, reason=f"estimated by {', '.join(by)} from how busy the processor was")
 
 
 def gpu_hours(evidence: Evidence) -> Measurement:

@@ -170,6 +170,19 @@ def test_a_framework_that_breaks_on_import_breaks_only_what_needs_it(run: Runs, 
 
 
 @pytest.mark.slow
+def test_energy_can_be_estimated_where_no_counter_tells_it(run: Runs, tmp_path: Path) -> None:
+    pytest.importorskip("codecarbon")
+    report, _ = run(tmp_path / "store", "full", energy="codecarbon", executor=None)
+    (arm,) = report["table"]
+    found = arm["measurements"]["energy_kwh"]
+    assert found["value"] > 0
+    assert found["basis"] == "estimated"
+    assert found["reason"].startswith("estimated by codecarbon 3")
+    (cell,) = report["cells"]
+    assert cell["usage"]["total"]["energy_j"] > 0
+
+
+@pytest.mark.slow
 def test_a_library_that_opens_a_gpu_on_import_costs_its_cells_time_and_nothing_else(run: Runs, tmp_path: Path) -> None:
     report, _ = run(tmp_path / "store", "base", "full", backends=["opener", "fake"], executor=None)
     assert {cell["status"] for cell in report["cells"]} == {"done"}

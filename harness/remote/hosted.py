@@ -92,8 +92,10 @@ class Hosted:
         label = intended["label"]
         try:
             found = [job for job in self._jobs.labelled(label) if job.label == label]
-        except Doubtful:
-            found = []
+        except Doubtful as error:  # a list that nobody could read says nothing of what is on it
+            return Pending(f"looking for a job labelled {label}: {error}", self._poll_s)
+        except Refused as error:
+            return self._later(error)
         if len(found) > 1:
             ids = ", ".join(job.id for job in found)
             raise HarnessError(f"several jobs carry the label {label}: {ids}; look at them: harness remote orphans")

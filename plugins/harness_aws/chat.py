@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from harness.plugin import Question
-from harness.remote.asking import Features
+from harness.remote.asking import Features, without
 from harness.remote.chat import prompt, schema, told
 from harness.remote.faults import BadRequest
 from harness.remote.paying import Sent
@@ -52,11 +52,7 @@ class BedrockChat:
         return self._client.converse(**{**body, "modelId": self._names.of(body["modelId"])})  # type: ignore[no-any-return]
 
     def fewer(self, features: Features, refusal: BadRequest) -> Features | None:
-        said = refusal.names.lower()
-        for feature, words in NAMED.items():
-            if feature in features and any(word in said for word in words):
-                return features - {feature}
-        return None
+        return without(NAMED, features, refusal)
 
 
 def _tool(question: Question) -> dict[str, Any]:

@@ -286,6 +286,9 @@ def test_what_cannot_be_found_is_looked_for_and_then_asked_about(step: Step, ser
     service.broken["labelled"] = Doubtful("500")
     assert isinstance(step(), Pending)
     clock.now += DOUBT_S
+    for fault in (Doubtful("500"), Refused("429", 0.5)):
+        service.broken["labelled"] = fault
+        assert isinstance(step(), Pending), "a list that was not read is no list without it"
     for _ in range(2):
         with pytest.raises(HarnessError, match="harness remote release harness-cell"):
             step()

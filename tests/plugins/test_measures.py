@@ -759,7 +759,7 @@ def test_sizes_and_energy_are_of_every_seed() -> None:
     unknown(cost("artifact_bytes", kept, finished()), "not kept")
     unknown(cost("index_bytes", finished()), "reads nothing")
     assert cost("energy_kwh", spent(Usage(energy_j=3.6e6), Usage(energy_j=1.8e6))).value == pytest.approx(1.5)
-    unknown(cost("energy_kwh", spent(Usage(energy_j=3.6e6), Usage())), "does not tell energy")
+    unknown(cost("energy_kwh", spent(Usage(energy_j=3.6e6), Usage())), "tells no energy")
 
 
 # -- all ---------------------------------------------------------------------------------------------------

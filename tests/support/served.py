@@ -19,7 +19,7 @@ from harness.plugin import Example, Question, Text
 from harness.remote.endpoint import Endpoint
 from harness.remote.orders import HostedRecipe, Pending
 from harness.remote.purse import Purse, read_ledger
-from tests.support import aws_server, openai_server, vertex_server
+from tests.support import aws_server, openai_server, served_aws, vertex_server
 from tests.support.standin import Accounts
 
 RATES = {
@@ -101,14 +101,7 @@ AWS = Service(
     "harness_aws",
     functools.partial(aws_server.AwsState, trained="ft"),
     aws_server.serving,
-    lambda url: {
-        "AWS_ENDPOINT_URL": url,
-        "AWS_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "AKIASTANDIN",
-        "AWS_SECRET_ACCESS_KEY": "secret-lifecycle",
-        "AWS_HARNESS_BUCKET": "a-bucket",
-        "AWS_HARNESS_ROLE_ARN": "arn:aws:iam::123456789012:role/harness",
-    },
+    functools.partial(served_aws.environment, secret="secret-lifecycle"),
     lambda job: str(job["jobName"]),
     lambda state: {each["modelDeploymentName"] for each in state.deployments.values()},
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import os
+import pty
 import random
 import signal
 import subprocess
@@ -396,24 +398,48 @@ def test_a_killed_run_pays_for_nothing_again(
     assert billed[0] == billed[1], "a resumed cell tells what it would have cost at once"
 
 
-def test_a_hosted_job_outlives_the_command(ran: Ran, server: State, tiny: Path, tmp_path: Path) -> None:
+def interrupted(tiny: Path, tmp_path: Path, server: State, answer: str | None) -> tuple[int, str]:
+    """A run that is interrupted while its training goes on; with an answer, at a terminal. Its exit code and stderr."""
     server.polls = 10**6
     program = [sys.executable, "-m", "harness", "run", "--task", str(tiny), "--strategy", "hosted"]
     program += ["--backend", "openai", "--model", "openai:m", "--prices", str(price_list(tmp_path))]
     program += ["--allow-spend", "--max-cost", "5", "--store", str(tmp_path / "store")]
     # A shell that starts the tests in the background has its children ignore SIGINT.
     unignored = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    process = subprocess.Popen(program, stderr=subprocess.PIPE, text=True, preexec_fn=unignored)
-    while not server.looks:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=60)
-    assert process.returncode == 130
+    ours, terminal = pty.openpty()
+    given = subprocess.DEVNULL if answer is None else terminal
+    with open(ours, "wb", buffering=0) as keyboard:
+        process = subprocess.Popen(program, stdin=given, stderr=subprocess.PIPE, text=True, preexec_fn=unignored)
+        os.close(terminal)
+        while not server.looks:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        if answer is not None:
+            keyboard.write(f"{answer}\n".encode())
+        _, told = process.communicate(timeout=60)
+    return process.returncode, told
+
+
+def test_a_hosted_job_outlives_the_command(ran: Ran, server: State, tiny: Path, tmp_path: Path) -> None:
+    code, told = interrupted(tiny, tmp_path, server, None)
+    assert code == 130
     assert "at the service go on: harness-" in told
+    assert "cancel them" not in told, "nobody is there to answer"
     server.polls = 0
     report = ran(strategies=["hosted"])
     assert [cell["status"] for cell in report["cells"]] == ["done"]
     assert len(server.jobs) == 1
+
+
+@pytest.mark.parametrize(("answer", "cancelled"), [("y", True), ("n", False)])
+def test_at_a_terminal_it_asks_whether_to_cancel(
+    server: State, tiny: Path, tmp_path: Path, answer: str, cancelled: bool
+) -> None:
+    code, told = interrupted(tiny, tmp_path, server, answer)
+    assert code == 130
+    assert "cancel them instead?" in told
+    (job,) = server.jobs.values()
+    assert (job["status"] == "cancelled") == cancelled
 
 
 @pytest.mark.parametrize(("fate", "told"), [("failed-empty", "tells no reason"), ("no-model", "names no model")])

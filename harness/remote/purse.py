@@ -22,7 +22,7 @@ from harness.remote.redaction import Redactor
 
 MILLION = 1e6
 Billed = Mapping[str, int]
-"""`input tokens`, `output tokens`, `embedding tokens` or `training tokens` -> how many."""
+"""`input tokens`, `output tokens`, `embedding tokens`, `training tokens` or `hosting seconds` -> how many."""
 
 
 class CapReached(HarnessError):
@@ -46,6 +46,8 @@ class Ledger:
     """Over all calls that were answered, in the service's own figures."""
     order: Mapping[str, Any] | None = None
     """The last line about a hosted training."""
+    hosting: Mapping[str, Any] | None = None
+    """The last line about a deployment that is charged by the hour."""
 
     @property
     def doubt_usd(self) -> float:
@@ -75,6 +77,7 @@ class Ledger:
             self.calls += 1
         elif "order" in line:
             self.order = line["order"]
+        self.hosting = line.get("hosting", self.hosting)
 
 
 def read_ledger(file: Path) -> Ledger:
@@ -103,7 +106,7 @@ class Purse:
     """Of one cell; only the process that holds the cell's lease may have it open."""
 
     def __init__(self, file: Path, rates: Mapping[str, float], most_usd: float, redact: Redactor | None = None) -> None:
-        """`rates`: US dollars for a million of each sort of token; `most_usd`: for all that the file tells and will.
+        """`rates`: US dollars for a million of each sort; `most_usd`: for all that the file tells and will.
 
         The file is named after the cell's key.
         """
@@ -119,8 +122,12 @@ class Purse:
     def close(self) -> None:
         self._file.close()
 
+    @property
+    def left_usd(self) -> float:
+        return max(0.0, self._most - self.ledger.spent_usd)
+
     def usd(self, billed: Billed) -> float:
-        """Raises `HarnessError` for tokens whose price is not known: what is unknown is not free."""
+        """Raises `HarnessError` for a sort whose price is not known: what is unknown is not free."""
         unpriced = [name for name, count in billed.items() if count and name not in self._rates]
         if unpriced:
             raise HarnessError(f"no price of 1M {unpriced[0]} is known; give one with --prices")
@@ -130,26 +137,31 @@ class Purse:
         """What was paid for before: `answer`, `billed` and `s`, the seconds that it took then."""
         return self.ledger.answers.get(key)
 
-    def intend(self, key: str, most: Billed) -> None:
-        """Before a call; raises `CapReached` where it could pass the cap."""
+    def intend(self, key: str, most: Billed, **state: Mapping[str, Any]) -> None:
+        """Before a call; raises `CapReached` where it could pass the cap. `state` is written with it or not at all."""
         usd = self.usd(most)
         if self.ledger.spent_usd + usd > self._most:
             raise CapReached(
                 f"--max-cost: this cell has used {self.ledger.spent_usd:.4g} of the {self._most:.4g} USD that it may, "
                 f"and the next call may cost {usd:.2g}; raise it and run the same command again"
             )
-        self._append({"sent": key, "most_usd": usd})
+        self._append({"sent": key, "most_usd": usd, **state})
 
-    def refused(self, key: str) -> None:
+    def refused(self, key: str, **state: Mapping[str, Any]) -> None:
         """The service did surely not do it: it said so, or was never reached."""
-        self._append({"refused": key})
+        self._append({"refused": key, **state})
 
-    def paid(self, key: str, answer: Any, billed: Billed, seconds: float) -> None:
-        self._append({"got": key, "answer": answer, "billed": dict(billed), "usd": self.usd(billed), "s": seconds})
+    def paid(self, key: str, answer: Any, billed: Billed, seconds: float, **state: Mapping[str, Any]) -> None:
+        told = {"answer": answer, "billed": dict(billed), "usd": self.usd(billed), "s": seconds}
+        self._append({"got": key, **told, **state})
 
     def note(self, order: Mapping[str, Any]) -> None:
         """The state of a hosted training."""
         self._append({"order": dict(order)})
+
+    def host(self, hosting: Mapping[str, Any]) -> None:
+        """The state of a deployment."""
+        self._append({"hosting": dict(hosting)})
 
     def _append(self, line: Mapping[str, Any]) -> None:
         body = self._redact(canonical(line).decode()).encode()

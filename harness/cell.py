@@ -119,6 +119,15 @@ class Cell:
         self.purse: Purse | None = None
 
     def run(self) -> None:
+        try:
+            self._run()
+        finally:
+            if self.session is not None:
+                self.session.close()
+        if isinstance(self.session, Tells):
+            self.channel.tell(log=dict(self.session.told()))
+
+    def _run(self) -> None:
         material = self._material()
         if self.job.space:
             self._choose(material)
@@ -136,10 +145,6 @@ class Cell:
         self._latency(answer)
         for name in self.job.ask:
             self._ask(name, answer)
-        if isinstance(self.session, Tells):
-            self.channel.tell(log=dict(self.session.told()))
-        if self.session is not None:
-            self.session.close()
 
     def _choose(self, material: Material) -> None:
         """Go on with the settings that trials find best, or found when a kept adaptation was made."""

@@ -344,7 +344,7 @@ class Event:
     """One thing that happened in a run; the same stream feeds the command line, notebooks and trackers."""
 
     name: str
-    """`run.planned|leaves|ended`, `asset.started|done`, `cell.started|phase|epoch|waiting|ended`."""
+    """`run.planned|leaves|ended`, `asset.started|done`, `cell.started|phase|epoch|waiting|left|ended`."""
     run: str
     cell: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)

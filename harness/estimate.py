@@ -8,7 +8,10 @@ from typing import Any
 
 from harness.contracts import StrategySpec
 from harness.prompts import MAX_TOKENS, PROMPT_TOKENS
+from harness.remote.hosting import HOSTING
+from harness.remote.hosting import START_S as DEPLOYING_S
 from harness.remote.orders import HOSTED_EPOCHS
+from harness.remote.purse import tokens as tokens_of
 from harness.types import ModelCard, QuestionSet, Task, Usage
 
 CHARS_PER_TOKEN = 4.2
@@ -59,15 +62,18 @@ def estimate(
     card: ModelCard | None,
     flops_per_s: float,
     trials: int = 0,
+    *,
+    deployed: bool = False,
 ) -> Usage:
     """Seconds, tokens, FLOPs and memory: 2 FLOPs per weight and token forward, 6 for forward and backward.
 
-    Each trial trains once and is validated; then the best is trained.
+    Each trial trains once and is validated; then the best is trained. `deployed`: by a service by which what was
+    trained answers only while it is deployed.
     """
     if card is None:
         return Usage(wall_s=START_S)
     if card.parameters is None or card.embedding_parameters is None:
-        return _of_service(task, steps, settings, card, trials)
+        return _of_service(task, steps, settings, card, trials, deployed)
     weights = card.parameters - card.embedding_parameters
     tokens = task.asked + trials * task.validated
     flops = 2.0 * weights * tokens
@@ -82,7 +88,12 @@ def estimate(
 
 
 def _of_service(
-    task: Sizes, steps: Sequence[StrategySpec], settings: Mapping[str, Any], card: ModelCard, trials: int
+    task: Sizes,
+    steps: Sequence[StrategySpec],
+    settings: Mapping[str, Any],
+    card: ModelCard,
+    trials: int,
+    deployed: bool,
 ) -> Usage:
     """Tokens by how they are priced, rather too many than too few: passages as long as prompts let them be."""
     own: dict[str, dict[str, Any]] = {step.name: {} for step in steps}
@@ -110,7 +121,9 @@ def _of_service(
             times = int(epochs) if isinstance(epochs, int) else HOSTED_EPOCHS
             one = task.trained + trained * (OVERHEAD_TOKENS + task.labels + ANSWER_TOKENS)
             billed["training tokens"] = billed.get("training tokens", 0) + times * one
-    return Usage(wall_s=START_S + answers * ANSWER_S, tokens=sum(billed.values()), billed=billed)
+            if deployed:
+                billed[HOSTING] = round(DEPLOYING_S + answers * ANSWER_S)
+    return Usage(wall_s=START_S + answers * ANSWER_S, tokens=tokens_of(billed), billed=billed)
 
 
 def _tokens(found: QuestionSet) -> int:

@@ -82,9 +82,12 @@ class _Execution:
         try:
             self._run_cells(waiting, self._make_assets(waiting))
         except BaseException as error:
-            for id in (*self.active, *self.waiting):
-                self.jobs.cancel(id)
-                self.leases.release(id)
+            left = [each.planned for each in self.active.values()] + [each for _, each in self.waiting.values()]
+            for planned in left:
+                self.jobs.cancel(planned.cell.key)
+            for planned in left:
+                self._tear_down(planned)
+                self.leases.release(planned.cell.key)
             status = Status.FAILED if isinstance(error, Exception) else Status.CANCELLED
             self.store.append("ended", self.run_id, self.run_id, {"status": status})
             raise
@@ -162,6 +165,7 @@ class _Execution:
                 wall_s, usd = estimate.wall_s if estimate else None, self.purses.expected_usd(planned)
                 if reached := self.caps.over(wall_s, planned.device, usd):
                     queue.remove(planned)
+                    self._tear_down(planned)
                     self._record(planned, {"end": Status.CANCELLED, "reason": reached, "usage": {}}, None)
                 elif broken:
                     queue.remove(planned)
@@ -212,9 +216,15 @@ class _Execution:
 
     def _end(self, key: str) -> None:
         active = self.active.pop(key, None)
+        if active is not None:
+            self._tear_down(active.planned)
         self.caps.usd += self.purses.end(active.planned) if active else 0.0
         self.caps.end(key)
         self.leases.release(key)
+
+    def _tear_down(self, planned: PlannedCell) -> None:
+        if told := self.purses.tear_down(planned):
+            self.emit("cell.left", planned.cell.key, arm=planned.name, told=told)
 
     def _preload(self, planned: PlannedCell) -> tuple[str, ...]:
         """One zygote for all cells of a backend, with whatever any of them wants imported."""

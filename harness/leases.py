@@ -30,6 +30,11 @@ class Leases:
             return self._store.acquire(key, self._owner)
         return False
 
+    def held(self, key: str) -> bool:
+        """Whether a process that lives, or may, has it."""
+        holder = self._store.holder(key)
+        return holder is not None and not _is_dead(holder)
+
     def release(self, key: str) -> None:
         self._store.release(key, self._owner)
 

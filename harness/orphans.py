@@ -1,99 +1,175 @@
-"""Hosted trainings that carry our label, beside what the cells of a store claim."""
+"""Trainings and deployments that carry our label, beside what the cells of a store claim."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from harness.contracts import BackendSpec
 from harness.errors import HarnessError, UsageError, unknown
 from harness.later import resolve
+from harness.leases import Leases
 from harness.purses import FOLDER
 from harness.registry import Registry, require
 from harness.remote.hosted import PREFIX, TRAINING
-from harness.remote.orders import HostedJob, Jobs, State
-from harness.remote.purse import Purse, read_ledger
+from harness.remote.hosting import HOSTING, INTENDED, WITHDRAWN, Deployments, Hosting, is_up
+from harness.remote.orders import Jobs, State
+from harness.remote.purse import MILLION, Purse, read_ledger
+from harness.store import Store
 
-INTENDED = "intended"
+What = Literal["training", "deployment"]
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a cell's purse says of its training."""
+    """What a cell's purse says of its training, or of its deployment."""
 
     file: Path
+    what: What
     state: str
     job: str | None
+    in_use: bool
+    """A training is until it ends; a deployment only while a run holds its cell: else it costs money for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    id: str
+    told: str
 
 
 def claims(store: Path) -> dict[str, Claim]:
     """By label; what was put aside for a fresh training is claimed by nobody any more."""
     found = {}
     for file in sorted((store / FOLDER).glob("*.jsonl")):
-        order = read_ledger(file).order
-        if order is not None:
-            found[str(order["label"])] = Claim(file, str(order["state"]), order.get("job"))
+        ledger = read_ledger(file)
+        if (order := ledger.order) is not None:
+            found[str(order["label"])] = Claim(file, "training", str(order["state"]), order.get("job"), True)
+        if (hosting := ledger.hosting) is not None and is_up(hosting):
+            label, held = str(hosting["label"]), _is_held(store, file.stem)
+            found[label] = Claim(file, "deployment", str(hosting["state"]), label, held)
     return found
 
 
-def services(registry: Registry) -> Iterator[tuple[BackendSpec, Jobs]]:
-    """Backends that train elsewhere and can be asked from here."""
+def _is_held(store: Path, cell: str) -> bool:
+    opened = Store(store)
+    try:
+        return Leases(opened).held(cell)
+    finally:
+        opened.close()
+
+
+def services(registry: Registry) -> Iterator[tuple[BackendSpec, Jobs | None, Deployments | None]]:
+    """Backends that train or deploy elsewhere and can be asked from here."""
     for backend in registry.backends:
         service = backend.service
-        if service is None or not service.jobs:
+        if service is None or not (service.jobs or service.deployments):
             continue
         try:
             require(backend.name, backend.requires, backend.extra)
             if service.why_not(service.endpoint()) is None:
-                yield backend, resolve(service.jobs)()
+                jobs = resolve(service.jobs)() if service.jobs else None
+                yield backend, jobs, _deployments(service.deployments)
         except HarnessError:
             continue
 
 
+def _deployments(load: str) -> Deployments | None:
+    """None where they cannot be asked, such as without what names their account."""
+    try:
+        return resolve(load)() if load else None
+    except HarnessError:
+        return None
+
+
 def labelled(registry: Registry, store: Path) -> list[dict[str, Any]]:
-    """Every job with our label that has not ended, or that a cell of this store claims."""
+    """Every deployment with our label, and every job that has not ended or that a cell of this store claims."""
     known, rows = claims(store), []
-    for backend, jobs in services(registry):
-        for job in jobs.labelled(PREFIX):
+    for backend, jobs, deployments in services(registry):
+        for job in jobs.labelled(PREFIX) if jobs else ():
             claim = known.get(job.label or "")
             if claim is not None or job.state is State.RUNNING:
-                rows.append(_row(backend.name, job, claim))
+                rows.append(_row("training", backend.name, job.id, job.label, job.told, claim))
+        for found in deployments.labelled(PREFIX) if deployments else ():
+            rows.append(_row("deployment", backend.name, found.name, found.label, found.told, known.get(found.label)))
     shown = {row["label"] for row in rows}
     for label, claim in known.items():
-        if label not in shown and claim.state == INTENDED:
-            rows.append({"backend": None, "job": None, "label": label, "state": "in doubt", "cell": claim.file.stem})
+        if label not in shown and (claim.what == "deployment" or claim.state == INTENDED):
+            told = "in doubt" if claim.state == INTENDED else f"{claim.state}, and not found"
+            rows.append(_row(claim.what, None, None, label, told, claim))
     return rows
 
 
-def _row(backend: str, job: HostedJob, claim: Claim | None) -> dict[str, Any]:
-    cell = claim.file.stem if claim else None
-    return {"backend": backend, "job": job.id, "label": job.label, "state": job.told, "cell": cell}
+def _row(
+    what: What, backend: str | None, id: str | None, label: str | None, state: str, claim: Claim | None
+) -> dict[str, Any]:
+    """`left`: what the service has and nobody uses."""
+    return {
+        "what": what,
+        "backend": backend,
+        "job": id,
+        "label": label,
+        "state": state,
+        "cell": claim.file.stem if claim else None,
+        "left": backend is not None and not (claim and claim.in_use),
+    }
 
 
-def cancel(registry: Registry, label: str) -> HostedJob:
-    """Raises `UsageError` where no service has such a job."""
+def cancel(registry: Registry, label: str, store: Path) -> Ended:
+    """End a training, or remove a deployment; raises `UsageError` where no service has such a one."""
     seen = []
-    for _, jobs in services(registry):
-        for job in jobs.labelled(PREFIX):
+    for _, jobs, deployments in services(registry):
+        for job in jobs.labelled(PREFIX) if jobs else ():
             if label in (job.label, job.id):
-                return jobs.cancel(job.id)
+                told = jobs.cancel(job.id) if jobs else job
+                return Ended(told.id, told.told)
             seen.append(job.label or "")
-    raise UsageError(unknown("job", label, seen))
+        for found in deployments.labelled(PREFIX) if deployments else ():
+            if deployments is not None and label in (found.label, found.name):
+                return Ended(found.name, _removed(deployments, found.label, claims(store).get(found.label)))
+            seen.append(found.label)
+    raise UsageError(unknown("training or deployment", label, seen))
+
+
+def _removed(deployments: Deployments, label: str, claim: Claim | None) -> str:
+    """With what it cost, where a cell of this store paid for it and no run has its purse open."""
+    if claim is None or claim.in_use:
+        deployments.stop(label)
+        return "is being removed"
+    ledger = read_ledger(claim.file)
+    assert ledger.hosting is not None
+    a_second = ledger.most[ledger.hosting["key"]] / math.ceil(ledger.hosting["most_s"])
+    purse = Purse(claim.file, {HOSTING: a_second * MILLION}, 0.0)
+    try:
+        return "removed" if Hosting(deployments, purse).stop() else "is being removed"
+    finally:
+        purse.close()
 
 
 def release(store: Path, label: str) -> str:
-    """A person has seen that there is no such job: the cell may order it anew. Returns the cell's key."""
+    """A person has seen that there is no such thing: the cell may order it anew. Returns the cell's key."""
     known = claims(store)
     doubtful = {name: claim for name, claim in known.items() if claim.state == INTENDED}
     if label not in doubtful:
-        raise UsageError(unknown("training in doubt", label, doubtful))
-    purse = Purse(doubtful[label].file, {}, 0.0)
+        raise UsageError(unknown("training or deployment in doubt", label, doubtful))
+    claim = doubtful[label]
+    purse = Purse(claim.file, {}, 0.0)
+    try:
+        _withdraw(purse, purse.ledger.hosting if claim.what == "deployment" else None)
+    finally:
+        purse.close()
+    return claim.file.stem
+
+
+def _withdraw(purse: Purse, hosting: Mapping[str, Any] | None) -> None:
+    if hosting is not None:
+        purse.refused(hosting["key"], hosting={**hosting, "state": WITHDRAWN})
+        return
     order = purse.ledger.order
     assert order is not None
-    purse.note({**order, "state": "withdrawn"})
+    purse.note({**order, "state": WITHDRAWN})
     while purse.ledger.open[TRAINING] > 0:
         purse.refused(TRAINING)
-    purse.close()
-    return doubtful[label].file.stem

@@ -214,7 +214,17 @@ class _Planner:
             key = self._key(strategy, settings, backend, card, model, seed, assets, space, held_by)
             status = Status.SKIPPED if reason else Status.PLANNED
             expected = (
-                None if reason else estimate(self.sizes, strategy.steps, settings, card, self._rate(backend), trials)
+                None
+                if reason
+                else estimate(
+                    self.sizes,
+                    strategy.steps,
+                    settings,
+                    card,
+                    self._rate(backend),
+                    trials,
+                    deployed=bool(backend and backend.service and backend.service.deployments),
+                )
             )
             cell = Cell(key, arm, seed, status, reason, expected)
             cells.append(PlannedCell(cell, strategy.steps, backend, card, assets, space, held_by, training))

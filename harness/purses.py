@@ -6,9 +6,12 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+from harness.errors import HarnessError
+from harness.later import resolve
 from harness.plan import Plan
 from harness.planned import PlannedCell
-from harness.remote.purse import read_ledger
+from harness.remote.hosting import Hosting, is_up
+from harness.remote.purse import Purse, read_ledger
 from harness.store import Store
 
 FOLDER = "paid"
@@ -39,10 +42,30 @@ class Purses:
         if planned.served is None or planned.backend is None or planned.backend.service is None:
             return {}
         if self._is_to_empty(planned):
+            self.tear_down(planned)
             self._put_aside(planned)
         paid = self._now(planned)
         spending = {"file": str(self._file(planned)), "rates": dict(planned.served.rates), "most_usd": paid + left_usd}
         return {"spending": spending, "secrets": list(planned.backend.service.secrets)}
+
+    def tear_down(self, planned: PlannedCell) -> str | None:
+        """Remove what a cell has left deployed, whatever ended its process; what to say where that fails."""
+        service = planned.backend.service if planned.backend else None
+        if planned.served is None or service is None or not service.deployments:
+            return None
+        file = self._file(planned)
+        hosting = read_ledger(file).hosting
+        if hosting is None or not is_up(hosting):
+            return None
+        purse = Purse(file, planned.served.rates, 0.0)
+        try:
+            if Hosting(resolve(service.deployments)(), purse).stop():
+                return None
+        except HarnessError:
+            """Told below: what is there goes on costing money."""
+        finally:
+            purse.close()
+        return f"deployment {hosting['label']} could not be removed and may cost money: harness remote orphans --cancel"
 
     def end(self, planned: PlannedCell) -> float:
         """What it spent since it was last asked for."""

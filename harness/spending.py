@@ -1,7 +1,7 @@
 """What would leave this machine, how much, where to and at what price; what may not is planned as skipped.
 
-Services charge by the token and are sent texts. A cell that asks one runs only if that was allowed, a cap is set, every
-price is known, and nothing in the texts looks like personal data or that was allowed too.
+Services charge by the token, some by the hour too, and are sent texts. A cell that asks one runs only if that was
+allowed, a cap is set, every price is known, and nothing in the texts looks like personal data or that was allowed too.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from harness.errors import HarnessError
 from harness.plan import Plan
 from harness.planned import PlannedCell, Served
 from harness.prices import Price, PriceBook
-from harness.prices.tokens import TRAINING, at_rates, token_price
+from harness.prices.tokens import at_rates, rate, token_price, unpriced
 from harness.quality import personal
+from harness.remote.hosting import HOSTING
 from harness.types import Status
 
 
@@ -41,7 +42,11 @@ class Leaving:
     def told(self) -> str:
         questions = ", ".join(f"{name} {count:,}" for name, count in self.sets.items())
         documents = f" and passages of {self.documents:,} documents" if self.documents else ""
-        tokens = ", ".join(f"{count:,} {name}" for name, count in self.tokens.items() if count)
+        tokens = ", ".join(
+            f"{count / 3600:.2g} hours of hosting" if name == HOSTING else f"{count:,} {name}"
+            for name, count in self.tokens.items()
+            if count
+        )
         whom = f"{self.endpoint} (this machine: emulated)" if self.emulated else self.endpoint
         return f"sends to {whom}: questions of {questions}{documents}; about {tokens}, {self.usd:.2g} USD"
 
@@ -76,7 +81,7 @@ def _served(planned: PlannedCell, plan: Plan, today: date) -> tuple[Served | Non
     item = service.tuned(planned.model.id) if planned.tunes else planned.model.id
     book = plan.terms.tariff.book if plan.terms.tariff else PriceBook()
     prices, missing = _prices(book, item, planned.model.id, expected or {})
-    rates = {name: price.usd for name, price in prices.items()}
+    rates = {name: rate(price) for name, price in prices.items()}
     found = Served(
         where.url,
         where.emulated,
@@ -106,7 +111,7 @@ def _prices(
     for name in expected:
         price = token_price(book, base, item, name)
         if price is None:
-            missing.append(f"1M {name} of {base if name == TRAINING else item}")
+            missing.append(unpriced(name, base, item))
         else:
             found[name] = price
     return found, tuple(missing)

@@ -46,6 +46,8 @@ class Progress:
                 self._say(notice)
         elif event.name == "cell.waiting":
             self._say(f"{data['arm']} waits: {data['reason']}")
+        elif event.name == "cell.left":
+            self._say(f"{data['arm']}: {data['told']}")
         elif event.name == "asset.started":
             self._now(f"making {data['asset']}")
         elif event.name == "cell.started":

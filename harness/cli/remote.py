@@ -1,4 +1,4 @@
-"""`harness remote orphans|cancel|release`: trainings that a service does, seen from here."""
+"""`harness remote orphans|cancel|release`: trainings and deployments of services, seen from here."""
 
 from __future__ import annotations
 
@@ -20,41 +20,42 @@ def remote() -> None:
 
 
 @remote.command()
-@click.option("--cancel", "cancelling", is_flag=True, help="Cancel those that no cell of this store claims.")
+@click.option("--cancel", "cancelling", is_flag=True, help="Cancel those that no cell of this store claims or uses.")
 @json_option
 @store_option
 def orphans(cancelling: bool, as_json: bool, store: Path) -> None:
-    """Trainings with our label; those without a cell may be of another store, or left over."""
+    """Trainings and deployments with our label; those without a cell may be of another store, or left over."""
     from harness.orphans import cancel, labelled
 
     registry = load_registry()
     rows = labelled(registry, store)
     for row in rows:
-        if cancelling and row["cell"] is None:
-            row["state"] = cancel(registry, row["label"]).told
+        if cancelling and row["left"]:
+            row["state"] = cancel(registry, row["label"], store).told
     show(rows, as_json)
     if not rows and not as_json:
-        click.echo("no training carries our label")
+        click.echo("no training and no deployment carries our label")
 
 
 @remote.command()
 @click.argument("label")
-def cancel(label: str) -> None:
-    """Cancel one training by its label or its job's name."""
+@store_option
+def cancel(label: str, store: Path) -> None:
+    """Cancel one training, or remove one deployment, by its label or name."""
     from harness.orphans import cancel
 
-    job = cancel(load_registry(), label)
-    click.echo(plain(f"{job.id} {job.told}"))
+    ended = cancel(load_registry(), label, store)
+    click.echo(plain(f"{ended.id} {ended.told}"))
 
 
 @remote.command()
 @click.argument("label")
 @store_option
 def release(label: str, store: Path) -> None:
-    """Say that the service has no training of this label: its cell may order one."""
+    """Say that the service has nothing of this label: its cell may order it."""
     from harness.orphans import release
 
-    click.echo(plain(f"cell {release(store, label)} may order its training again"))
+    click.echo(plain(f"cell {release(store, label)} may order it again"))
 
 
 def detach_or_cancel(registry: Registry, store: Path) -> None:
@@ -67,7 +68,7 @@ def detach_or_cancel(registry: Registry, store: Path) -> None:
     click.echo(f"at the service go on: {', '.join(running)}; the same command takes them up again", err=True)
     if sys.stdin.isatty() and click.confirm("cancel them instead?", default=False, err=True):
         for label in running:
-            click.echo(plain(f"{label} {cancel(registry, label).told}"), err=True)
+            click.echo(plain(f"{label} {cancel(registry, label, store).told}"), err=True)
 
 
 commands: tuple[click.Command, ...] = (remote,)

@@ -23,7 +23,7 @@ class Price:
     provider: str
     region: str
     item: str
-    """An accelerator's name, `vCPU`, or a model's id."""
+    """An accelerator's name, `vCPU`, or a model's id; its hour is that of a deployment of it."""
     unit: str
     """`hour`, `1M input tokens`, `1M output tokens`, `1M training tokens`, `1M embedding tokens`."""
     usd: float

@@ -1,11 +1,12 @@
-"""What services charge for: tokens by their own figures, at the price of each sort for the model that answered."""
+"""What services charge for: tokens by their own figures, hours by the clock, at the price of each for what answered."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from harness.prices.book import Price, PriceBook
+from harness.prices.book import HOUR, Price, PriceBook
+from harness.remote.hosting import HOSTING
 from harness.types import Usage
 
 if TYPE_CHECKING:
@@ -16,8 +17,20 @@ TRAINING = "training tokens"
 
 
 def token_price(book: PriceBook, model: str, item: str, sort: str) -> Price | None:
-    """Of a million; training is priced by the model that it starts from, all else by what answers."""
-    return book.price(model if sort == TRAINING else item, f"1M {sort}")
+    """Of a million, or of an hour; training is priced by the model that it starts from, all else by what answers."""
+    return book.price(model if sort == TRAINING else item, HOUR if sort == HOSTING else f"1M {sort}")
+
+
+def rate(price: Price) -> float:
+    """US dollars for a million tokens or seconds."""
+    return price.usd * MILLION / 3600 if price.unit == HOUR else price.usd
+
+
+def unpriced(sort: str, model: str, item: str) -> str:
+    """What to call a price that is not known."""
+    if sort == HOSTING:
+        return f"an {HOUR} of {item}"
+    return f"1M {sort} of {model if sort == TRAINING else item}"
 
 
 def tokens_usd(evidence: Evidence, used: Iterable[Usage]) -> float | None:
@@ -32,7 +45,7 @@ def tokens_usd(evidence: Evidence, used: Iterable[Usage]) -> float | None:
             price = token_price(evidence.tariff.book, evidence.model.id, evidence.served["item"], sort)
             if price is None:
                 return None
-            usd += price.usd * count / MILLION
+            usd += rate(price) * count / MILLION
     return usd
 
 

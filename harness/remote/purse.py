@@ -25,6 +25,11 @@ Billed = Mapping[str, int]
 """`input tokens`, `output tokens`, `embedding tokens`, `training tokens` or `hosting seconds` -> how many."""
 
 
+def tokens(billed: Billed) -> int:
+    """Of all that is charged, what is tokens."""
+    return sum(count for sort, count in billed.items() if sort.endswith(" tokens"))
+
+
 class CapReached(HarnessError):
     """The next call could pass what may be spent."""
 

@@ -33,3 +33,5 @@ class Service:
     """What its maker has said of the model's or, where it trains, of the training's end; on that day."""
     jobs: str = ""
     """`module:function` that returns its `orders.Jobs`; empty where it trains nothing."""
+    deployments: str = ""
+    """The same of its `hosting.Deployments`, where what was trained answers only while it is deployed."""

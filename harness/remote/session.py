@@ -18,7 +18,8 @@ from harness.remote.counts import Counts
 from harness.remote.embedding import Embedder, Vectors
 from harness.remote.endpoint import Endpoint
 from harness.remote.hosted import TRAINING, Hosted
-from harness.remote.orders import HOSTED_EPOCHS, HostedRecipe, Jobs, Order, Pending
+from harness.remote.hosting import Deployments, Hosting, is_up
+from harness.remote.orders import HOSTED_EPOCHS, HostedRecipe, Jobs, Order, Pending, StillWaiting
 from harness.remote.purse import Purse
 from harness.session import ADAPTATION_FILE, passages_of
 from harness.types import NOT_PROBABILITIES, Answers, Artifact, Epoch, Example, ModelCard, Question, TuneLog, Usage
@@ -52,25 +53,52 @@ class Trains(Protocol):
 
 class ServiceSession:
     def __init__(
-        self, card: ModelCard, where: Endpoint, purse: Purse, client: Client, training: Trains | None = None
+        self,
+        card: ModelCard,
+        where: Endpoint,
+        purse: Purse,
+        client: Client,
+        training: Trains | None = None,
+        deployments: Callable[[], Deployments] | None = None,
     ) -> None:
+        """`deployments`: of a service by which what was trained answers only while it is deployed."""
         self._card, self._where, self._purse, self._client = card, where, purse, client
-        self._training = training
+        self._training, self._deployments = training, deployments
+        self._poll_s = POLL_EMULATED_S if where.emulated else POLL_S
+        self._hosting: Hosting | None = None
+        self._waits = False
+        """Whether a deployment is on its way, for which the cell waits without this session."""
         self._jobs: Jobs | None = None
         self._runner = asyncio.Runner()
         self._counts = Counts()
         self._embedder = Embedder(client.vectors(card.id), purse, self._counts)
-        self._use(card.id)
+        self._use(card.id, card.id)
 
-    def _use(self, model: str) -> None:
-        """Ask this model from now on."""
+    def _use(self, model: str, name: str) -> None:
+        """Ask this model from now on, by this name."""
         self._model = model
-        self._asker = Asker(self._client.chat(model), self._purse, self._counts)
+        self._asker = Asker(self._client.chat(name), self._purse, self._counts)
+
+    def _use_trained(self, model: str) -> Pending | None:
+        """The same of what was trained, as soon as it answers."""
+        if self._deployments is None:
+            self._use(model, model)
+            return None
+        self._hosting = Hosting(self._deployments(), self._purse, poll_s=self._poll_s)
+        name = self._hosting.go_on(model)
+        if isinstance(name, Pending):
+            self._waits = True
+            return name
+        self._use(model, name)
+        self._counts.rent(self._hosting.started_s)
+        return None
 
     def answer(self, questions: Sequence[Question]) -> Answers:
         self._must_be("chat", "answers no questions")
         if not questions:
             return Answers(())
+        if self._hosting is not None:
+            self._hosting.check()
         questions = [readable(question) if question.passages else question for question in questions]
         return Answers(tuple(self._runner.run(self._asker.scores(questions))), passages_of(questions))
 
@@ -97,13 +125,13 @@ class ServiceSession:
         if self._training is None:
             raise HarnessError("the service trains no models")
         ordered = self._training.order(self._card.id, train, validation, recipe)
-        poll_s = POLL_EMULATED_S if self._where.emulated else POLL_S
         self._jobs = self._jobs or self._training.jobs()
-        found = Hosted(self._jobs, self._purse, _most_tokens(ordered), poll_s=poll_s).go_on(ordered)
+        found = Hosted(self._jobs, self._purse, _most_tokens(ordered), poll_s=self._poll_s).go_on(ordered)
         if isinstance(found, Pending):
             return found
         assert found.model is not None
-        self._use(found.model)
+        if (pending := self._use_trained(found.model)) is not None:
+            return pending
         paid = self._purse.answer(TRAINING)
         self._counts.take(TRAINING, paid["billed"] if paid else {}, found.seconds or 0.0)
         return TuneLog((), recipe.epochs or 0, None, None)
@@ -123,7 +151,8 @@ class ServiceSession:
             raise ModelError(f"{folder} is no kept adaptation: {type(error).__name__}") from None
         if base != self._card.revision:
             raise ModelError(f"{folder} was trained from another model or by another service")
-        self._use(model)
+        if (pending := self._use_trained(model)) is not None:
+            raise StillWaiting(pending)
 
     def forget(self) -> None:
         """Answers are kept, for they are paid for; what they took counts again."""
@@ -144,6 +173,8 @@ class ServiceSession:
         if doubts:
             usd = self._purse.ledger.doubt_usd
             notes.append(f"{doubts} calls had no answer and may have been charged: {usd:.2g} USD at most")
+        if is_up(self._purse.ledger.hosting):
+            notes.append("its deployment could not be removed and goes on costing money: harness remote orphans")
         service = {
             "endpoint": self._where.url,
             "sdk": self._client.sdk,
@@ -158,8 +189,13 @@ class ServiceSession:
         return {"service": service, **({NOT_PROBABILITIES: NO_LOGS} if asker.without_logs else {})}
 
     def close(self) -> None:
-        self._runner.run(self._client.close())
-        self._runner.close()
+        """A deployment goes with the session, unless the cell waits for it."""
+        try:
+            if self._deployments is not None and not self._waits and is_up(self._purse.ledger.hosting):
+                (self._hosting or Hosting(self._deployments(), self._purse, poll_s=self._poll_s)).stop()
+        finally:
+            self._runner.run(self._client.close())
+            self._runner.close()
 
 
 def _most_tokens(ordered: Order) -> int:

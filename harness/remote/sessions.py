@@ -33,5 +33,5 @@ class Replays(Protocol):
 @runtime_checkable
 class Tells(Protocol):
     def told(self) -> Mapping[str, Any]:
-        """JSON values for the cell's log, once all is answered: what the answers are and who gave them."""
+        """JSON values for the cell's log, once it is closed: what the answers are and who gave them."""
         ...

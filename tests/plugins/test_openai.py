@@ -462,7 +462,7 @@ def test_orphans_are_what_no_cell_claims(ran: Ran, server: State, tmp_path: Path
     registry, store = load_registry(), tmp_path / "store"
     (row,) = labelled(registry, store)
     assert (row["job"], row["cell"], row["state"]) == (stranger["id"], None, "validating_files")
-    assert cancel(registry, row["label"]).told == "cancelled"
+    assert cancel(registry, row["label"], store).told == "cancelled"
     assert labelled(registry, store) == []
     purse = Purse(store / "paid" / "abc.jsonl", TUNED, CAP_USD)
     purse.note({"state": "intended", "label": "harness-abc-1", "at": 0.0})

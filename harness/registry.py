@@ -189,9 +189,17 @@ def _misspelt(manager: pluggy.PluginManager, plugin: object) -> str | None:
     return f"offers a hook that does not exist: {unknown('hook', wrong[0], HOOKS)}" if wrong else None
 
 
+def is_there(module: str) -> bool:
+    """Whether it could be imported; of `a.b` only `a` is."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
 def require(name: str, requires: Iterable[str], extra: str) -> None:
     """Raise `MissingDependency` with the line to type, without importing anything."""
-    missing = [module for module in requires if importlib.util.find_spec(module) is None]
+    missing = [module for module in requires if not is_there(module)]
     if missing:
         how = f": pip install 'adapt-harness[{extra}]'" if extra else ""
         raise MissingDependency(f"{name!r} needs {', '.join(missing)}{how}")

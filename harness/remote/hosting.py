@@ -132,7 +132,7 @@ class Hosting:
     def _begin(self, model: str) -> str | Pending:
         # Of the cell and the model alone: answers are known by whom they were asked of, and are not paid for again
         # where the same model is rented a second time.
-        label, now = f"{PREFIX}{self._purse.name[:24]}-{digest(model)[:8]}", self._clock()
+        label, now = f"{PREFIX}{self._purse.name[:23]}-{digest(model)[:8]}", self._clock()
         usd = self._purse.usd({HOSTING: 1})
         most_s = min(self._most_s, max(START_S, SHARE * self._purse.left_usd / usd)) if usd else self._most_s
         key = f"hosting {label} {now:.3f}"

@@ -153,19 +153,32 @@ def test_an_answer_that_is_lost_orders_nothing_again(opened: Opened, landlord: L
     assert landlord.there == {}
 
 
-def test_what_nobody_finds_is_asked_about_and_not_ordered_again(
+def test_what_nobody_finds_is_ordered_again_by_the_same_label(
     opened: Opened, landlord: Landlord, tmp_path: Path
 ) -> None:
     landlord.faults = lambda verb: Doubtful("no answer") if verb == "start" else None
     assert isinstance(opened().go_on("tuned"), Pending)
-    landlord.faults = lambda verb: None
-    landlord.now += DOUBT_S
-    for _ in range(2):
-        with pytest.raises(HarnessError, match="harness remote release harness-cell-"):
-            opened().go_on("tuned")
+    once = ledger(tmp_path).doubt_usd
+    assert isinstance(opened().go_on("tuned"), Pending)
+    assert ledger(tmp_path).doubt_usd == once > 0
     assert not opened().stop(), "it may still come"
-    assert landlord.starts == 0
-    assert ledger(tmp_path).doubt_usd > 0
+    landlord.faults = lambda verb: None
+    ready(opened)
+    assert landlord.starts == 1
+    assert opened().stop()
+    assert ledger(tmp_path).doubt_usd == 0
+
+
+def test_a_doubt_that_is_old_is_none(opened: Opened, landlord: Landlord, tmp_path: Path) -> None:
+    landlord.faults = lambda verb: Doubtful("no answer") if verb == "start" else None
+    opened().go_on("tuned")
+    landlord.now += DOUBT_S + 86400
+    landlord.faults = lambda verb: None
+    ready(opened)
+    opened().stop()
+    found = ledger(tmp_path)
+    assert found.doubt_usd == 0
+    assert found.billed[HOSTING] < 100, "the day on which there was none costs nothing"
 
 
 @pytest.mark.parametrize(("retry_s", "raises"), [(None, True), (3.0, False)])

@@ -28,7 +28,7 @@ def harness_backends() -> Iterable[BackendSpec]:
             default_model=None,
             requires=("openai", "azure.identity"),
             extra="azure",
-            preload=("openai.resources.chat.completions", "openai.resources.fine_tuning", "tenacity"),
+            preload=("openai.resources.chat.completions", "openai.resources.fine_tuning", "tenacity", "azure.identity"),
             device=lambda: "service",
             why_not=later(f"{where}:why_not"),
             service=Service(

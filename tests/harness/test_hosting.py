@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError
+from harness.remote.counts import Counts
 from harness.remote.faults import Doubtful, Refused
 from harness.remote.hosted import DOUBT_S
 from harness.remote.hosting import HOSTING, MOST_S, START_S, Deployment, Hosting, Stage
@@ -277,3 +278,19 @@ def test_whatever_breaks_it_is_one_at_a_time_and_in_the_end_none(tmp_path: Path,
         found = read_ledger(file)
         assert sum(own.up_s) <= found.billed[HOSTING] + found.doubt_usd / USD_PER_HOUR * 3600
         assert math.isfinite(found.known_usd)
+
+
+def test_all_time_counts_that_passes_while_one_is_rented_here_or_when_an_answer_was_first_given() -> None:
+    now = 0.0
+    counts = Counts(clock=lambda: now)
+    counts.take("training", {"training tokens": 50}, 1000.0)
+    now += 5
+    assert HOSTING not in (counts.usage().billed or {}), "nothing is rented yet"
+    counts.rent(started_s=300.0)
+    made = counts.usage()
+    assert (made.billed, made.wall_s, made.tokens) == ({HOSTING: 300}, 300.0, 0)
+    now += 7
+    counts.take("a", {"input tokens": 10}, None)
+    counts.take("b", {"input tokens": 10}, 20.0)
+    asked = counts.usage()
+    assert (asked.billed, asked.wall_s, asked.tokens) == ({"input tokens": 20, HOSTING: 27}, 20.0, 20)

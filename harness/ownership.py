@@ -50,6 +50,8 @@ class Costs:
     labels: int
     machine_hour: float | None
     """Of a machine that is always on."""
+    rented_hour: float | None = None
+    """Of what a service charges for as long as the arm's model can be asked; None where there is no such charge."""
 
     @property
     def unknown(self) -> str | None:
@@ -78,7 +80,9 @@ class Ownership:
         again = _times(use.horizon_months, use.retrain_every_months) if costs.trains else 0
         refreshed = _times(use.horizon_months, use.refresh_every_months)
         hosting, answering = 0.0, end(costs.question) * queries * use.horizon_months
-        if use.hosting == "always on":
+        if costs.rented_hour is not None:
+            hosting = costs.rented_hour * HOURS_PER_MONTH * use.horizon_months
+        elif use.hosting == "always on":
             if costs.machine_hour is None or costs.question_s is None:
                 return None
             busy_h = queries * costs.question_s / 3600

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -20,7 +19,7 @@ from harness.keys import digest, source_hash
 from harness.machine import Machine
 from harness.planned import Cell, PlannedAsset, PlannedCell
 from harness.prices import ON_GPU
-from harness.registry import Registry, require
+from harness.registry import Registry, is_there, require
 from harness.request import (
     Request,
     Strategy,
@@ -180,9 +179,7 @@ class _Planner:
         if self.request.backends:
             return self.request.backends
         installed = [
-            spec.name
-            for spec in self.registry.backends
-            if spec.service is None and all(importlib.util.find_spec(module) is not None for module in spec.requires)
+            spec.name for spec in self.registry.backends if spec.service is None and all(map(is_there, spec.requires))
         ]
         return installed or list(self.registry.backends.specs)
 

@@ -189,19 +189,20 @@ def _misspelt(manager: pluggy.PluginManager, plugin: object) -> str | None:
     return f"offers a hook that does not exist: {unknown('hook', wrong[0], HOOKS)}" if wrong else None
 
 
+def is_there(module: str) -> bool:
+    """Whether it could be imported; of `a.b` only `a` is."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
 def require(name: str, requires: Iterable[str], extra: str) -> None:
     """Raise `MissingDependency` with the line to type, without importing anything."""
-    missing = [module for module in requires if not _is_there(module)]
+    missing = [module for module in requires if not is_there(module)]
     if missing:
         how = f": pip install 'adapt-harness[{extra}]'" if extra else ""
         raise MissingDependency(f"{name!r} needs {', '.join(missing)}{how}")
-
-
-def _is_there(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # the package that it is part of
-        return False
 
 
 def package_hash(package: ModuleType | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -10,7 +9,7 @@ from typing import Any
 
 import click
 
-from harness.registry import Registry, load_registry
+from harness.registry import Registry, is_there, load_registry
 from harness.safetext import one_line
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
@@ -43,7 +42,7 @@ def backends(as_json: bool) -> None:
 
 def _backend(registry: Registry, name: str) -> dict[str, Any]:
     spec = registry.backends.get(name)
-    missing = [module for module in spec.requires if importlib.util.find_spec(module) is None]
+    missing = [module for module in spec.requires if not is_there(module)]
     how = f"needs {', '.join(missing)}: pip install 'adapt-harness[{spec.extra}]'" if missing else "ready"
     return {
         "name": name,

@@ -10,7 +10,7 @@ from harness.meter import total
 from harness.ownership import Costs, Range
 from harness.prices.book import LAYER_S, VCPU, Accelerator, Pace, Price
 from harness.prices.tariff import ON_GPU
-from harness.prices.tokens import adapting_tokens_usd, how_charged, tokens_usd
+from harness.prices.tokens import adapting_tokens_usd, how_charged, rented_hour, tokens_usd
 from harness.types import Basis, Usage
 
 Spent = Callable[[str], float | None]
@@ -115,8 +115,11 @@ def _where_it_ran_usd(evidence: Evidence, wall_s: float | None, cpu_s: float | N
     return None if cpu_s is None else tariff.cpu_usd(cpu_s)
 
 
-def question_usd(evidence: Evidence, cell: CellEvidence) -> float | None:
-    """Answering one test question, retrieval included, where it ran: CPU seconds, seconds of the GPU, or tokens."""
+def question_usd(evidence: Evidence, cell: CellEvidence, *, rent: bool = True) -> float | None:
+    """Answering one test question, retrieval included, where it ran: CPU seconds, seconds of the GPU, or tokens.
+
+    `rent`: with the time of a deployment that answering took.
+    """
     tariff, used, asked = evidence.tariff, cell.usage.get("predict test"), len(evidence.task["test"])
     if tariff is None or used is None:
         return None
@@ -125,7 +128,7 @@ def question_usd(evidence: Evidence, cell: CellEvidence) -> float | None:
         return None
     searching = tariff.cpu_usd(retrieving) if retrieving else 0.0
     if evidence.served is not None:
-        paid = tokens_usd(evidence, [used])
+        paid = tokens_usd(evidence, [used], rent=rent)
         answering = _each(paid, asked)
     else:
         answering = _where_it_ran_usd(evidence, _each(used.wall_s, asked), _each(used.cpu_s, asked))
@@ -162,10 +165,11 @@ def costs(evidence: Evidence, criteria: Criteria) -> Costs:
         trains=evidence.trained,
         training=_range(*([adapting_usd(evidence, cell, pace) for cell in cells] for pace in paces)),
         indexing=_mean([indexing_usd(evidence, cell) for cell in cells]),
-        question=_range(*[[question_usd(evidence, cell) for cell in cells]] * 3),
+        question=_range(*[[question_usd(evidence, cell, rent=False) for cell in cells]] * 3),
         question_s=_mean([_question_s(evidence, cell) for cell in cells]),
         labels=labelled,
         machine_hour=_where_it_ran_usd(evidence, 3600.0, 3600.0 * criteria.hosted_vcpus),
+        rented_hour=rented_hour(evidence),
     )
 
 

@@ -33,8 +33,8 @@ def unpriced(sort: str, model: str, item: str) -> str:
     return f"1M {sort} of {model if sort == TRAINING else item}"
 
 
-def tokens_usd(evidence: Evidence, used: Iterable[Usage]) -> float | None:
-    """None where the service told no tokens, or a price is not known."""
+def tokens_usd(evidence: Evidence, used: Iterable[Usage], *, rent: bool = True) -> float | None:
+    """None where the service told no tokens, or a price is not known; `rent`: with the hours of a deployment."""
     if evidence.tariff is None or evidence.served is None or evidence.model is None:
         return None
     usd = 0.0
@@ -42,11 +42,19 @@ def tokens_usd(evidence: Evidence, used: Iterable[Usage]) -> float | None:
         if usage.billed is None:
             return None
         for sort, count in usage.billed.items():
+            if sort == HOSTING and not rent:
+                continue
             price = token_price(evidence.tariff.book, evidence.model.id, evidence.served["item"], sort)
             if price is None:
                 return None
             usd += rate(price) * count / MILLION
     return usd
+
+
+def rented_hour(evidence: Evidence) -> float | None:
+    """US dollars for an hour of a model that can be asked only while it is deployed; None for all others."""
+    found = None if evidence.served is None else evidence.served["rates"].get(HOSTING)
+    return None if found is None else float(found) * 3600 / MILLION
 
 
 def adapting_tokens_usd(evidence: Evidence, cell: CellEvidence) -> float | None:
@@ -57,7 +65,8 @@ def adapting_tokens_usd(evidence: Evidence, cell: CellEvidence) -> float | None:
 def how_charged(evidence: Evidence) -> str:
     assert evidence.served is not None
     prices: list[str] = evidence.served["prices"]
-    return f"tokens as the service told them, {'; '.join(prices)}" if prices else "no price of its tokens is known"
+    hours = ", hours by the clock" if rented_hour(evidence) is not None else ""
+    return f"tokens as the service told them{hours}, {'; '.join(prices)}" if prices else "no price of it is known"
 
 
 def at_rates(billed: Mapping[str, int] | None, rates: Mapping[str, float]) -> float | None:

@@ -22,12 +22,15 @@ class Endpoint:
         return is_loopback(self.host)
 
 
-def endpoint(variable: str, default: str) -> Endpoint:
+def endpoint(variable: str, default: str, *, given: bool = False) -> Endpoint:
     """The URL of an environment variable, or the service's own; raises `UsageError` for one that may not be used.
 
-    The variable's text is never told: it may hold a password.
+    `given`: there is none of the service's own, and `default` is an example. The variable's text is never told: it may
+    hold a password.
     """
-    text = os.environ.get(variable) or default
+    text = os.environ.get(variable) or ("" if given else default)
+    if not text:
+        raise UsageError(f"{variable} is not set; it must be a URL such as {default}")
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname or "", parts.port

@@ -65,7 +65,8 @@ class Hosted:
         while self._purse.ledger.open[TRAINING] > 0:  # a kill before the intent was noted: nothing was sent
             self._purse.refused(TRAINING)
         # Another training of the same cell, after --fresh or in another store, must not be taken for this one.
-        label = f"{PREFIX}{self._purse.name[:24]}-{secrets.token_hex(4)}"
+        # No longer than the 40 characters of a suffix, by which some services find it.
+        label = f"{PREFIX}{self._purse.name[:23]}-{secrets.token_hex(4)}"
         intended = {"state": "intended", "label": label, "at": self._clock()}
         self._purse.intend(TRAINING, {"training tokens": self._most})
         self._purse.note(intended)

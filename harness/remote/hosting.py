@@ -1,7 +1,7 @@
 """A deployment that a service charges by the hour, rented for one cell: never two, none forgotten, paid by the clock.
 
 Some services let a trained model answer only while it is deployed. The purse's file holds the state: before one is
-ordered its label and the most that it may cost are written; a process that comes after a kill finds it by the label.
+ordered its label and the most that it may cost are written; whoever comes after a kill or a drop finds it by the label.
 Whoever ends a cell removes it (`stop`), and what no cell uses is found by `harness remote orphans`.
 """
 
@@ -56,7 +56,7 @@ class Deployments(Protocol):
     """What a service that hosts can do; only `start` costs money. All raise what `faults` names."""
 
     def start(self, label: str, model: str) -> Deployment:
-        """Sends one request and never a second one; `Doubtful` where the label is taken: then it is looked at."""
+        """Of a label there is never more than one: where it is taken that one is returned, or this is `Doubtful`."""
         ...
 
     def look(self, label: str) -> Deployment | None:
@@ -132,7 +132,7 @@ class Hosting:
     def _begin(self, model: str) -> str | Pending:
         # Of the cell and the model alone: answers are known by whom they were asked of, and are not paid for again
         # where the same model is rented a second time.
-        label, now = f"{PREFIX}{self._purse.name[:24]}-{digest(model)[:8]}", self._clock()
+        label, now = f"{PREFIX}{self._purse.name[:23]}-{digest(model)[:8]}", self._clock()
         usd = self._purse.usd({HOSTING: 1})
         most_s = min(self._most_s, max(START_S, SHARE * self._purse.left_usd / usd)) if usd else self._most_s
         key = f"hosting {label} {now:.3f}"
@@ -145,14 +145,20 @@ class Hosting:
             "key": key,
         }
         self._purse.intend(key, {HOSTING: math.ceil(most_s)}, hosting=intended)
+        return self._order(intended)
+
+    def _order(self, intended: Mapping[str, Any]) -> str | Pending:
         try:
-            found = self._deployments.start(label, model)
+            found = self._deployments.start(intended["label"], intended["model"])
         except Refused as error:
-            self._purse.refused(key, hosting={**intended, "state": WITHDRAWN})
+            self._withdraw(intended)
             return self._later(error)
-        except Doubtful:
-            return self._find(intended)
+        except Doubtful as error:
+            return Pending(f"deployment {intended['label']}: {error}", min(SOON_S, self._poll_s))
         return self._take(found, intended)
+
+    def _withdraw(self, intended: Mapping[str, Any]) -> None:
+        self._purse.refused(intended["key"], hosting={**intended, "state": WITHDRAWN})
 
     def _later(self, error: Refused) -> Pending:
         if error.retry_s is None:
@@ -160,22 +166,20 @@ class Hosting:
         return Pending(str(error), error.retry_s)
 
     def _find(self, intended: Mapping[str, Any]) -> str | Pending:
-        """After doubt: adopt what carries our label."""
+        """After doubt: adopt what carries our label, else order it again: there is never more than one of a label."""
         label = intended["label"]
         try:
             found = self._deployments.look(label)
-        except Doubtful:
-            found = None
+        except Doubtful as error:
+            return Pending(f"looking for a deployment {label}: {error}", self._poll_s)
         except Refused as error:
             return self._later(error)
         if found is not None:
             return self._take(found, intended)
         if self._clock() - intended["at"] < DOUBT_S:
-            return Pending(f"looking for a deployment {label}", self._poll_s)
-        raise HarnessError(
-            f"a deployment was ordered, no answer came, and none is found as {label}: look at the service, where it "
-            f"would cost money by the hour; if there is none, harness remote release {label}"
-        )
+            return self._order(intended)
+        self._withdraw(intended)  # it would be there by now
+        return self._begin(intended["model"])
 
     def _look(self, known: Mapping[str, Any]) -> str | Pending:
         try:

@@ -1,4 +1,4 @@
-"""Secrets of the environment, taken out of whatever is kept or shown."""
+"""Secrets of the environment, and those that come in their place, taken out of whatever is kept or shown."""
 
 from __future__ import annotations
 
@@ -12,26 +12,36 @@ from urllib.parse import quote
 
 LEAST = 4
 """Characters; taking out what is shorter would tear up every text."""
+_learnt: dict[str, str] = {}
+"""Form of a secret that was learnt -> what stands in its place."""
+
+
+def learn(secret: str, name: str) -> None:
+    """From now on every redactor of this process takes it out too: a token that was had for a login, say."""
+    _learnt.update(_forms(secret, name))
+
+
+def _forms(secret: str, name: str) -> dict[str, str]:
+    if len(secret) < LEAST:
+        return {}
+    return dict.fromkeys((secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], quote(secret, safe="")), f"[{name}]")
 
 
 class Redactor:
     """Puts the variable's name in the place of its value, as it stands or as JSON, repr or a URL write it."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
-        found = {}
-        for name in names:
-            value = os.environ.get(name, "")
-            if len(value) >= LEAST:
-                forms = {value, json.dumps(value)[1:-1], repr(value)[1:-1], quote(value, safe="")}
-                found.update(dict.fromkeys(forms, f"[{name}]"))
-        self._forms = sorted(found.items(), key=lambda each: -len(each[0]))
+        self._names = tuple(names)
+        self._own: dict[str, str] = {}
+        for name in self._names:
+            self._own.update(_forms(os.environ.get(name, ""), name))
 
     def __bool__(self) -> bool:
-        return bool(self._forms)
+        return bool(self._names)
 
     def __call__(self, text: str) -> str:
-        for form, name in self._forms:
-            text = text.replace(form, name)
+        for form, shown in sorted({**_learnt, **self._own}.items(), key=lambda each: -len(each[0])):
+            text = text.replace(form, shown)
         return text
 
 

@@ -69,7 +69,7 @@ class ServiceSession:
         self._waits = False
         """Whether a deployment is on its way, for which the cell waits without this session."""
         self._jobs: Jobs | None = None
-        self._runner = asyncio.Runner()
+        self._runner, self._closed = asyncio.Runner(), False
         self._counts = Counts()
         self._embedder = Embedder(client.vectors(card.id), purse, self._counts)
         self._use(card.id, card.id)
@@ -130,10 +130,10 @@ class ServiceSession:
         if isinstance(found, Pending):
             return found
         assert found.model is not None
-        if (pending := self._use_trained(found.model)) is not None:
-            return pending
         paid = self._purse.answer(TRAINING)
         self._counts.take(TRAINING, paid["billed"] if paid else {}, found.seconds or 0.0)
+        if (pending := self._use_trained(found.model)) is not None:
+            return pending
         return TuneLog((), recipe.epochs or 0, None, None)
 
     def save(self, folder: Path) -> Artifact:
@@ -196,8 +196,10 @@ class ServiceSession:
             if self._deployments is not None and not self._waits and is_up(self._purse.ledger.hosting):
                 (self._hosting or Hosting(self._deployments(), self._purse, poll_s=self._poll_s)).stop()
         finally:
-            self._runner.run(self._client.close())
-            self._runner.close()
+            if not self._closed:
+                self._closed = True
+                self._runner.run(self._client.close())
+                self._runner.close()
 
 
 def _most_tokens(ordered: Order) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable, Callable
 from importlib import metadata
 from typing import Any
 
@@ -32,22 +33,30 @@ class OpenAIClient:
         await self._client.close()
 
 
-def options(where: Endpoint) -> dict[str, Any]:
+def _options(where: Endpoint) -> dict[str, Any]:
     return {
-        "api_key": os.environ.get(KEY) or "none",
         "base_url": where.url,
         "max_retries": 0,
         "timeout": openai.Timeout(TIMEOUT_S, connect=10.0),
     }
 
 
-def asynchronous(where: Endpoint) -> openai.AsyncOpenAI:
+def _key() -> str:
+    return os.environ.get(KEY) or "none"
+
+
+def asynchronous(where: Endpoint, key: str | Callable[[], Awaitable[str]] | None = None) -> openai.AsyncOpenAI:
+    """`key`: of a service that has another one, or what returns it for every request."""
     return openai.AsyncOpenAI(
-        **options(where), http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False, timeout=TIMEOUT_S)
+        api_key=key or _key(),
+        **_options(where),
+        http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False, timeout=TIMEOUT_S),
     )
 
 
-def synchronous(where: Endpoint) -> openai.OpenAI:
+def synchronous(where: Endpoint, key: str | Callable[[], str] | None = None) -> openai.OpenAI:
     return openai.OpenAI(
-        **options(where), http_client=openai.DefaultHttpxClient(follow_redirects=False, timeout=TIMEOUT_S)
+        api_key=key or _key(),
+        **_options(where),
+        http_client=openai.DefaultHttpxClient(follow_redirects=False, timeout=TIMEOUT_S),
     )

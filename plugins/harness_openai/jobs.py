@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from openai import OpenAI
@@ -17,7 +17,8 @@ from harness_openai.faults import faults
 
 LABEL = "harness"
 """The key of our label among a job's metadata."""
-SUFFIX_CHARS = 40
+SUFFIX, SUFFIX_CHARS = "user_provided_suffix", 40
+"""The label's other place, which Azure tells."""
 READS = 2
 """Times that the SDK may ask again for what changes nothing."""
 ENDS = {"succeeded": State.SUCCEEDED, "failed": State.FAILED, "cancelled": State.CANCELLED}
@@ -25,8 +26,9 @@ UNUSABLE = ("error", "deleted")
 
 
 class OpenAIJobs:
-    def __init__(self, client: OpenAI, redact: Redactor) -> None:
-        self._once, self._redact = client, redact
+    def __init__(self, client: OpenAI, redact: Redactor, more: Mapping[str, Any] | None = None) -> None:
+        """`more`: what a service with this API wants to be told of a job besides."""
+        self._once, self._redact, self._more = client, redact, dict(more or {})
         self._reading = client.with_options(max_retries=READS)
 
     def upload(self, name: str, content: bytes) -> str:
@@ -63,6 +65,7 @@ class OpenAIJobs:
                 metadata={LABEL: order.label},
                 suffix=order.label[:SUFFIX_CHARS],
                 seed=recipe.seed,
+                extra_body=self._more or None,
             )
         return _job(made)
 
@@ -85,7 +88,7 @@ def _job(found: FineTuningJob) -> HostedJob:
         id=found.id,
         state=ENDS.get(found.status, State.RUNNING),
         told=found.status,
-        label=(found.metadata or {}).get(LABEL),
+        label=(found.metadata or {}).get(LABEL) or (found.model_extra or {}).get(SUFFIX),
         created=float(found.created_at),
         model=found.fine_tuned_model,
         error=(found.error.message or found.error.code or None) if found.error else None,

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError
+from harness.remote.counts import Counts
 from harness.remote.faults import Doubtful, Refused
 from harness.remote.hosted import DOUBT_S
 from harness.remote.hosting import HOSTING, MOST_S, START_S, Deployment, Hosting, Stage
@@ -153,19 +154,32 @@ def test_an_answer_that_is_lost_orders_nothing_again(opened: Opened, landlord: L
     assert landlord.there == {}
 
 
-def test_what_nobody_finds_is_asked_about_and_not_ordered_again(
+def test_what_nobody_finds_is_ordered_again_by_the_same_label(
     opened: Opened, landlord: Landlord, tmp_path: Path
 ) -> None:
     landlord.faults = lambda verb: Doubtful("no answer") if verb == "start" else None
     assert isinstance(opened().go_on("tuned"), Pending)
-    landlord.faults = lambda verb: None
-    landlord.now += DOUBT_S
-    for _ in range(2):
-        with pytest.raises(HarnessError, match="harness remote release harness-cell-"):
-            opened().go_on("tuned")
+    once = ledger(tmp_path).doubt_usd
+    assert isinstance(opened().go_on("tuned"), Pending)
+    assert ledger(tmp_path).doubt_usd == once > 0
     assert not opened().stop(), "it may still come"
-    assert landlord.starts == 0
-    assert ledger(tmp_path).doubt_usd > 0
+    landlord.faults = lambda verb: None
+    ready(opened)
+    assert landlord.starts == 1
+    assert opened().stop()
+    assert ledger(tmp_path).doubt_usd == 0
+
+
+def test_a_doubt_that_is_old_is_none(opened: Opened, landlord: Landlord, tmp_path: Path) -> None:
+    landlord.faults = lambda verb: Doubtful("no answer") if verb == "start" else None
+    opened().go_on("tuned")
+    landlord.now += DOUBT_S + 86400
+    landlord.faults = lambda verb: None
+    ready(opened)
+    opened().stop()
+    found = ledger(tmp_path)
+    assert found.doubt_usd == 0
+    assert found.billed[HOSTING] < 100, "the day on which there was none costs nothing"
 
 
 @pytest.mark.parametrize(("retry_s", "raises"), [(None, True), (3.0, False)])
@@ -264,3 +278,19 @@ def test_whatever_breaks_it_is_one_at_a_time_and_in_the_end_none(tmp_path: Path,
         found = read_ledger(file)
         assert sum(own.up_s) <= found.billed[HOSTING] + found.doubt_usd / USD_PER_HOUR * 3600
         assert math.isfinite(found.known_usd)
+
+
+def test_all_time_counts_that_passes_while_one_is_rented_here_or_when_an_answer_was_first_given() -> None:
+    now = 0.0
+    counts = Counts(clock=lambda: now)
+    counts.take("training", {"training tokens": 50}, 1000.0)
+    now += 5
+    assert HOSTING not in (counts.usage().billed or {}), "nothing is rented yet"
+    counts.rent(started_s=300.0)
+    made = counts.usage()
+    assert (made.billed, made.wall_s, made.tokens) == ({HOSTING: 300}, 300.0, 0)
+    now += 7
+    counts.take("a", {"input tokens": 10}, None)
+    counts.take("b", {"input tokens": 10}, 20.0)
+    asked = counts.usage()
+    assert (asked.billed, asked.wall_s, asked.tokens) == ({"input tokens": 20, HOSTING: 27}, 20.0, 20)

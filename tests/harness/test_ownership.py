@@ -32,6 +32,15 @@ def test_what_does_not_train_needs_no_labels_and_is_not_trained_again() -> None:
     assert found == dict.fromkeys(PARTS, 0.0)
 
 
+@pytest.mark.parametrize("hosting", ["per request", "always on"])
+def test_a_model_that_must_stay_deployed_is_paid_for_all_month(hosting: str) -> None:
+    """3 USD an hour, 730 hours a month, 12 months; beside it 12 × 1,000 answers at 0.001 USD."""
+    tuned = replace(costs("hosted", 10, 0.001), rented_hour=3.0)
+    found = Ownership([tuned], Criteria(hosting=hosting, queries_per_month=1_000)).parts("hosted", 1_000)
+    assert found is not None
+    assert (found["hosting"], found["answering"]) == pytest.approx((3 * 730 * 12, 12.0))
+
+
 def test_the_cheapest_flips_where_two_lines_cross() -> None:
     """12 months: 120 + 12·q·0.001 against 0 + 12·q·0.011 cross at q = 1,000."""
     found = Ownership([costs("tuned", 120, 0.001), costs("large", 0, 0.011)], Criteria())

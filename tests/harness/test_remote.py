@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError, UsageError
+from harness.remote import redaction
 from harness.remote.endpoint import endpoint
 from harness.remote.faults import Doubtful, Refused
 from harness.remote.hosted import DEADLINE_S, DOUBT_S, TRAINING, Hosted
@@ -58,6 +59,12 @@ def test_without_a_variable_it_is_the_services_own(monkeypatch: pytest.MonkeyPat
     assert (found.url, found.host, found.emulated) == (OWN, "service.example", False)
 
 
+def test_some_services_have_no_endpoint_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANY_URL", "")
+    with pytest.raises(UsageError, match="ANY_URL is not set; it must be a URL such as"):
+        endpoint("ANY_URL", OWN, given=True)
+
+
 # -- secrets -----------------------------------------------------------------------------------------------
 
 
@@ -91,6 +98,15 @@ def test_output_and_logs_are_redacted_though_they_come_in_pieces(monkeypatch: py
         logger.removeHandler(handler)
     assert "canary" not in out.getvalue() + error.getvalue()
     assert (out.getvalue().count("[ANY_KEY]"), error.getvalue().count("[ANY_KEY]")) == (2, 1)
+
+
+def test_a_secret_that_was_learnt_is_taken_out_by_every_redactor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redaction, "_learnt", {})
+    before = Redactor(["NOT_SET"])
+    redaction.learn(CANARY, "TOKEN")
+    assert before(f"a {CANARY} b") == Redactor()(f"a {CANARY} b") == "a [TOKEN] b"
+    assert before, "it may still learn one: what is written goes through it"
+    assert not Redactor()
 
 
 # -- purses ------------------------------------------------------------------------------------------------

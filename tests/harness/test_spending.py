@@ -17,6 +17,7 @@ from harness.plugin import BackendSpec, ModelCard, hookimpl
 from harness.purses import Purses
 from harness.registry import load_registry
 from harness.remote.endpoint import Endpoint
+from harness.remote.hosting import HOSTING
 from harness.remote.purse import Purse
 from harness.remote.service import Notice, Service
 from harness.request import Asked, Request
@@ -105,6 +106,30 @@ def test_what_is_tuned_is_priced_as_that(planned: Planned) -> None:
     assert (base.served.item, hosted.served.item) == ("m", "ft:m")
     assert (base.served.rates["input tokens"], hosted.served.rates["input tokens"]) == (1.0, 2.0)
     assert hosted.served.rates["training tokens"] == 10.0
+
+
+def test_hours_of_a_deployment_are_told_and_priced(planned: Planned, tmp_path: Path) -> None:
+    spec = served_spec(deployments="a.plugin:deployments")
+    base, hosted = planned(spec=spec, strategies=("base", "hosted")).cells
+    assert (base.cell.status, hosted.cell.status) == (Status.PLANNED, Status.SKIPPED)
+    assert "no price is known of an hour of ft:m" in (hosted.cell.reason or "")
+    hour = '[[price]]\nprovider = "any"\nregion = "any"\nitem = "ft:m"\nunit = "hour"\nusd = 3.6\n'
+    file = tmp_path / "hours.toml"
+    file.write_text(f'{price_list(tmp_path).read_text()}{hour}valid_from = 2026-11-01\nsource = "made up"\n')
+    plan = planned(spec=spec, strategies=("base", "hosted"), asked=Asked(prices=file))
+    base, hosted = plan.cells
+    assert base.served is not None
+    assert hosted.served is not None
+    assert HOSTING not in base.served.rates
+    assert hosted.served.rates[HOSTING] == pytest.approx(1000.0), "0.001 USD a second"
+    (sent,) = leaving(plan)
+    assert sent.tokens[HOSTING] == pytest.approx(900, abs=60)
+    assert "0.25 hours of hosting" in sent.told
+    assert sent.usd == pytest.approx(0.9, abs=0.1)
+    assert hosted.cell.estimate is not None
+    assert hosted.cell.estimate.billed is not None
+    tokens = [count for sort, count in hosted.cell.estimate.billed.items() if sort != HOSTING]
+    assert hosted.cell.estimate.tokens == sum(tokens)
 
 
 @pytest.mark.parametrize("changes", [{"allow_spend": False}, {"max_cost_usd": None}])

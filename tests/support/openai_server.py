@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.support.standin import Accounts, Handler, Refusal, learnt, likely, served, vector, written
+from tests.support import standin
+from tests.support.standin import Accounts, Refusal, learnt, likely, vector, written
 
 PATIENT = ("validating_files", "queued", "running")
 
@@ -171,8 +172,9 @@ class Api:
         return self.state.jobs[id]
 
 
-class _Handler(Handler):
+class Handler(standin.Handler):
     state: State
+    api: type[Api] = Api
 
     def is_paid(self, method: str, path: str) -> bool:
         return method == "POST" and path in ("/v1/chat/completions", "/v1/embeddings", "/v1/fine_tuning/jobs")
@@ -186,7 +188,7 @@ class _Handler(Handler):
         return status, self.error(status, f"{code}: {told}", code, None), headers
 
     def done(self, method: str, path: str, query: dict[str, list[str]], content: bytes) -> dict[str, Any]:
-        api, parts = Api(self.state), path.removeprefix("/v1/").split("/")
+        api, parts = self.api(self.state), path.removeprefix("/v1/").split("/")
         if (method, path) == ("POST", "/v1/chat/completions"):
             return api.chat(json.loads(content))
         if (method, path) == ("POST", "/v1/embeddings"):
@@ -232,8 +234,8 @@ def _page(rows: list[dict[str, Any]], query: dict[str, list[str]]) -> dict[str, 
 
 
 @contextmanager
-def serving(state: State | None = None) -> Iterator[tuple[str, State]]:
+def serving(state: State | None = None, handler: type[Handler] | None = None) -> Iterator[tuple[str, State]]:
     """The base URL of a server on loopback, and its state."""
     state = state or State()
-    with served(_Handler, state) as url:
+    with standin.served(handler or Handler, state) as url:
         yield f"{url}/v1", state

@@ -133,6 +133,10 @@ class Handler(BaseHTTPRequestHandler):
         """As JSON."""
         raise NotImplementedError
 
+    def is_let_in(self, path: str) -> bool:
+        bearer = self.headers.get("authorization", "")
+        return not self.state.key or path in self.open_paths or bearer == f"Bearer {self.state.key}"
+
     def fault(self, fault: str, told: str) -> tuple[int, Any, dict[str, str]]:
         """Status, body and headers of `500`, `429`, `429-after` and `quota`."""
         raise NotImplementedError
@@ -168,7 +172,7 @@ class Handler(BaseHTTPRequestHandler):
             return self._send(307, {}, {"location": "http://127.0.0.2:9/v1/elsewhere"})
         if fault in ("500", "504", "429", "429-after", "quota"):
             return self._send(*self.fault(fault, bearer if self.state.echoes_key else "try later"))
-        if self.state.key and bearer != f"Bearer {self.state.key}" and path not in self.open_paths:
+        if not self.is_let_in(path):
             told = f"Incorrect API key provided: {bearer}"
             return self._send(401, self.error(401, told, "invalid_api_key", None))
         hashed, is_paid = hashlib.sha256(content).hexdigest(), self.is_paid(method, path)

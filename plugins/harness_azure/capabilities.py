@@ -7,18 +7,15 @@ from dataclasses import replace
 from datetime import date
 
 from harness.errors import UsageError
-from harness.keys import digest
 from harness.plugin import Capability, ModelCard, ModelError
+from harness.remote import cards
 from harness.remote import endpoint as endpoints
 from harness.remote.endpoint import Endpoint
 from harness.remote.service import Notice
 from harness_azure.account import account
-from harness_openai.capabilities import CHAT, EMBEDS
-from harness_openai.capabilities import why_not as why_not_openai
 
 URL, EXAMPLE = "AZURE_OPENAI_ENDPOINT", "https://NAME.openai.azure.com"
 V1 = "/openai/v1"
-TUNES = frozenset(each for each in CHAT if each.startswith("tune:"))
 
 
 def endpoint() -> Endpoint:
@@ -29,23 +26,19 @@ def endpoint() -> Endpoint:
 
 def describe(model: str) -> ModelCard:
     """Of a deployment by its name; nothing is asked."""
-    if not model.strip() or not model.isprintable() or "/" in model:
+    if "/" in model:
         raise ModelError("a model of azure is the name of a deployment, without a slash")
-    where = endpoint()
-    family = "embedding" if EMBEDS.search(model) else "chat"
-    return ModelCard(model, family, digest([where.url, model]), where.url, None, None, None, None)
+    return cards.described(model, endpoint())
 
 
 def offers(card: ModelCard) -> frozenset[Capability]:
-    if card.family == "embedding":
-        return frozenset({"embed"})
-    return CHAT - TUNES if _no_account() else CHAT
+    return cards.offered(card, trains=_no_account() is None)
 
 
 def why_not(card: ModelCard, capability: Capability) -> str:
-    if card.family != "embedding" and capability in TUNES and (told := _no_account()):
+    if card.family != cards.EMBEDDING and capability in cards.TRAINS and (told := _no_account()):
         return f"what Azure trains answers only once it is deployed, and {told}"
-    return why_not_openai(card, capability)
+    return cards.unoffered(card, capability)
 
 
 def _no_account() -> str | None:

@@ -20,6 +20,12 @@ def owned(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [found[name] for name in (*order, *(name for name in found if name not in order))]
 
 
+def per_thousand(arm: Mapping[str, Any]) -> dict[str, float | None] | None:
+    """US dollars for 1,000 queries: those for one have too many noughts to be read."""
+    found = arm.get("per_query_usd")
+    return found and {end: None if usd is None else 1000 * usd for end, usd in found.items()}
+
+
 def tables(report: Mapping[str, Any], named: Named) -> list[Table]:
     """Those of which there is anything to show."""
     found = (_totals(report, named), curves(report, named), _flips(report, named), _assumptions(report))
@@ -35,14 +41,15 @@ def _totals(report: Mapping[str, Any], named: Named) -> Table:
             *(
                 linkable(text, Number(arm["arm"], "ownership"))
                 for text in (
-                    *(ranged(arm.get(sum)) for sum in ("total_usd", "fixed_usd", "per_query_usd")),
+                    *(ranged(arm.get(sum)) for sum in ("total_usd", "fixed_usd")),
+                    ranged(per_thousand(arm)),
                     *(dollars((arm.get("parts") or {}).get(part)) for part in parts),
                 )
             ),
         ]
         for arm in arms
     ]
-    return "cost of ownership", ["arm", "in all", "fixed", "per query", *parts], rows
+    return "cost of ownership", ["arm", "in all", "fixed", "1,000 queries", *parts], rows
 
 
 def curves(report: Mapping[str, Any], named: Named) -> Table:

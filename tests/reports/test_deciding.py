@@ -123,3 +123,13 @@ def test_a_cost_that_is_not_known_has_its_reason() -> None:
     report = document()
     (line,) = owning.notes(report, naming(report))
     assert line == "cost of ownership not known, majority: no price for what it ran on"
+
+
+def test_what_a_query_costs_is_told_for_a_thousand() -> None:
+    report = document()
+    (arm, *_) = owning.owned(report)
+    (title, columns, rows), *_ = owning.tables(report, naming(report))
+    assert title == "cost of ownership"
+    told = rows[0][columns.index("1,000 queries")]
+    assert told.startswith(dollars(1000 * arm["per_query_usd"]["value"]))
+    assert owning.per_thousand({}) is None

@@ -91,7 +91,7 @@ def _spec(
         "field": "usd",
         "type": "quantitative",
         "scale": {"type": "log", "domain": [low, high], "nice": False},
-        "axis": {"title": "Cost of ownership, USD", "tickCount": 5, "format": "~s"},
+        "axis": {"title": "Cost of ownership, USD", "tickCount": 5, "format": ",~r"},
     }
     inside = [flip for flip in flips if least <= flip["queries_per_month"] <= most]
     seen = [{**_clamped(flip, least, most), "dy": LINE * (place % 3)} for place, flip in enumerate(inside)]

@@ -9,7 +9,7 @@ from harness_reports.deciding import deciding
 from harness_reports.figures import NOTHING, Found, found, measured, milliseconds, ordered
 from harness_reports.html.linking import address
 from harness_reports.money import dollars, ranged
-from harness_reports.owning import owned
+from harness_reports.owning import owned, per_thousand
 from harness_reports.tables import Named, places
 
 
@@ -102,7 +102,7 @@ def tiles(report: Mapping[str, Any], named: Named, links: Links) -> list[Tile]:
     made = [
         ("accuracy", _tile("accuracy", accuracy, lambda value: f"{value:.1f} %", lambda end: f"{end:.1f}")),
         ("ownership", _money("cost of ownership", cost.get("total_usd"))),
-        ("ownership", _money("cost of a query", cost.get("per_query_usd"))),
+        ("ownership", _money("cost of 1,000 queries", per_thousand(cost))),
         (
             "group_gap",
             _tile("largest gap between groups", gap, lambda value: f"{value:.1f} points", lambda end: f"{end:.1f}"),

@@ -152,7 +152,7 @@ def _spec(report: Mapping[str, Any], points: Sequence[_Point], costs: Channel, w
         "field": "x",
         "type": "quantitative",
         "scale": {"type": "log", "domain": [10**left, 10**right], "nice": False},
-        "axis": {"title": headed(costs.title), "tickCount": 4, "format": "~s"},
+        "axis": {"title": headed(costs.title), "tickCount": 4, "format": ",~r"},
     }
     y = quantity("y", "Accuracy, %", (bottom, top), axis={"tickCount": 6})
     layers = _layers(x, y, [{"x": one, "y": other} for one, other in joined], [row for row in rows if row["chosen"]])

@@ -42,6 +42,8 @@ def tokens_usd(evidence: Evidence, used: Iterable[Usage]) -> float | None:
         if usage.billed is None:
             return None
         for sort, count in usage.billed.items():
+            if sort != HOSTING and evidence.served["rented"]:
+                continue
             price = token_price(evidence.tariff.book, evidence.model.id, evidence.served["item"], sort)
             if price is None:
                 return None
@@ -57,7 +59,10 @@ def adapting_tokens_usd(evidence: Evidence, cell: CellEvidence) -> float | None:
 def how_charged(evidence: Evidence) -> str:
     assert evidence.served is not None
     prices: list[str] = evidence.served["prices"]
-    return f"tokens as the service told them, {'; '.join(prices)}" if prices else "no price of its tokens is known"
+    if not prices:
+        return "no price of its tokens is known"
+    figures = "from its start to its end" if evidence.served["rented"] else "tokens as the service told them"
+    return f"{figures}, {'; '.join(prices)}"
 
 
 def at_rates(billed: Mapping[str, int] | None, rates: Mapping[str, float]) -> float | None:

@@ -64,16 +64,17 @@ def estimate(
     trials: int = 0,
     *,
     deployed: bool = False,
+    rented: bool = False,
 ) -> Usage:
     """Seconds, tokens, FLOPs and memory: 2 FLOPs per weight and token forward, 6 for forward and backward.
 
     Each trial trains once and is validated; then the best is trained. `deployed`: by a service by which what was
-    trained answers only while it is deployed.
+    trained answers only while it is deployed; `rented`: the model itself does.
     """
     if card is None:
         return Usage(wall_s=START_S)
     if card.parameters is None or card.embedding_parameters is None:
-        return _of_service(task, steps, settings, card, trials, deployed)
+        return _of_service(task, steps, settings, card, trials, deployed, rented)
     weights = card.parameters - card.embedding_parameters
     tokens = task.asked + trials * task.validated
     flops = 2.0 * weights * tokens
@@ -94,6 +95,7 @@ def _of_service(
     card: ModelCard,
     trials: int,
     deployed: bool,
+    rented: bool,
 ) -> Usage:
     """Tokens by how they are priced, rather too many than too few: passages as long as prompts let them be."""
     own: dict[str, dict[str, Any]] = {step.name: {} for step in steps}
@@ -121,8 +123,8 @@ def _of_service(
             times = int(epochs) if isinstance(epochs, int) else HOSTED_EPOCHS
             one = task.trained + trained * (OVERHEAD_TOKENS + task.labels + ANSWER_TOKENS)
             billed["training tokens"] = billed.get("training tokens", 0) + times * one
-            if deployed:
-                billed[HOSTING] = round(DEPLOYING_S + answers * ANSWER_S)
+    if rented or (deployed and "training tokens" in billed):
+        billed[HOSTING] = round(DEPLOYING_S + answers * ANSWER_S)
     return Usage(wall_s=START_S + answers * ANSWER_S, tokens=tokens_of(billed), billed=billed)
 
 

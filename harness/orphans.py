@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from harness.contracts import BackendSpec
 from harness.errors import HarnessError, UsageError, unknown
@@ -21,6 +21,7 @@ from harness.remote.purse import MILLION, Purse, read_ledger
 from harness.store import Store
 
 What = Literal["training", "deployment"]
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +86,41 @@ def _deployments(load: str) -> Deployments | None:
         return None
 
 
+def _asked(listed: Callable[[str], Sequence[Found]] | None) -> tuple[Sequence[Found], str | None]:
+    """What a service lists of ours, or why it does not, such as to an account that may not ask."""
+    try:
+        return (() if listed is None else listed(PREFIX)), None
+    except HarnessError as error:
+        return (), str(error)
+
+
 def labelled(registry: Registry, store: Path) -> list[dict[str, Any]]:
-    """Every deployment with our label, and every job that has not ended or that a cell of this store claims."""
-    known, rows = claims(store), []
+    """Every deployment with our label, and every job that has not ended or that a cell of this store claims.
+
+    What a service does not list has a row that says why.
+    """
+    known, rows, unseen = claims(store), list[dict[str, Any]](), list[dict[str, Any]]()
     for backend, jobs, deployments in services(registry):
-        for job in jobs.labelled(PREFIX) if jobs else ():
+        trained, no_jobs = _asked(jobs.labelled if jobs else None)
+        for job in trained:
             claim = known.get(job.label or "")
             if claim is not None or job.state is State.RUNNING:
                 rows.append(_row("training", backend.name, job.id, job.label, job.told, claim))
-        for found in deployments.labelled(PREFIX) if deployments else ():
+        deployed, no_deployments = _asked(deployments.labelled if deployments else None)
+        for found in deployed:
             rows.append(_row("deployment", backend.name, found.name, found.label, found.told, known.get(found.label)))
+        problems: Mapping[What, str | None] = {"training": no_jobs, "deployment": no_deployments}
+        for what, problem in problems.items():
+            if problem is not None:
+                told = f"cannot be listed: {problem}"
+                unseen.append({**_row(what, backend.name, None, None, told, None), "left": False})
     shown = {row["label"] for row in rows}
     for label, claim in known.items():
         if label not in shown and (claim.what == "deployment" or claim.state == INTENDED):
-            told = "in doubt" if claim.state == INTENDED else f"{claim.state}, and not found"
+            missing = "not seen" if unseen else "not found"
+            told = "in doubt" if claim.state == INTENDED else f"{claim.state}, and {missing}"
             rows.append(_row(claim.what, None, None, label, told, claim))
-    return rows
+    return rows + unseen
 
 
 def _row(
@@ -120,18 +140,21 @@ def _row(
 
 def cancel(registry: Registry, label: str, store: Path) -> Ended:
     """End a training, or remove a deployment; raises `UsageError` where no service has such a one."""
-    seen = []
-    for _, jobs, deployments in services(registry):
-        for job in jobs.labelled(PREFIX) if jobs else ():
+    seen, problems = list[str](), list[str]()
+    for backend, jobs, deployments in services(registry):
+        trained, no_jobs = _asked(jobs.labelled if jobs else None)
+        for job in trained:
             if label in (job.label, job.id):
                 told = jobs.cancel(job.id) if jobs else job
                 return Ended(told.id, told.told)
             seen.append(job.label or "")
-        for found in deployments.labelled(PREFIX) if deployments else ():
+        deployed, no_deployments = _asked(deployments.labelled if deployments else None)
+        for found in deployed:
             if deployments is not None and label in (found.label, found.name):
                 return Ended(found.name, _removed(deployments, found.label, claims(store).get(found.label)))
             seen.append(found.label)
-    raise UsageError(unknown("training or deployment", label, seen))
+        problems += [f"{backend.name} cannot be listed: {each}" for each in (no_jobs, no_deployments) if each]
+    raise UsageError("; ".join([unknown("training or deployment", label, seen), *problems]))
 
 
 def _removed(deployments: Deployments, label: str, claim: Claim | None) -> str:

@@ -201,6 +201,11 @@ class _Planner:
         reason = problem or self._missing(strategy, backend, card, assets)
         space = self._space(strategy)
         trials = self.request.trials if space else 0
+        service = backend.service if backend else None
+        rented = bool(service and card and service.rented(card.id))
+        deployed = bool(service and service.deployments)
+        if trials and (rented or (deployed and any(step.role == "weights" for step in strategy.steps))):
+            reason = reason or "each trial would deploy it anew, which is charged by the hour: not with --trials"
         held_by = self._held_by(strategy, backend, card)
         seeds: Sequence[int | None] = self.request.seeds if strategy.seeded else [None]
         training = self.training.id if self.training else ""
@@ -220,7 +225,8 @@ class _Planner:
                     card,
                     self._rate(backend),
                     trials,
-                    deployed=bool(backend and backend.service and backend.service.deployments),
+                    deployed=deployed,
+                    rented=rented,
                 )
             )
             cell = Cell(key, arm, seed, status, reason, expected)

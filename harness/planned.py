@@ -56,6 +56,8 @@ class Served:
     notices: tuple[Notice, ...]
     usd: float | None
     """What the cell is estimated to be charged; None where a price is not known."""
+    rented: bool = False
+    """Whether it is charged by the hour alone, from its start to its end."""
 
 
 @dataclass(frozen=True, slots=True)

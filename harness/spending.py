@@ -77,11 +77,13 @@ def _served(planned: PlannedCell, plan: Plan, today: date) -> tuple[Served | Non
         where = service.endpoint()
     except HarnessError as error:
         return None, str(error)
-    expected = planned.cell.estimate.billed if planned.cell.estimate else None
-    item = service.tuned(planned.model.id) if planned.tunes else planned.model.id
+    expected = (planned.cell.estimate.billed if planned.cell.estimate else None) or {}
+    rented = service.rented(planned.model.id)
+    item = rented or (service.tuned(planned.model.id) if planned.tunes else planned.model.id)
+    free = [name for name in expected if rented and name != HOSTING]
     book = plan.terms.tariff.book if plan.terms.tariff else PriceBook()
-    prices, missing = _prices(book, item, planned.model.id, expected or {})
-    rates = {name: rate(price) for name, price in prices.items()}
+    prices, missing = _prices(book, item, planned.model.id, [name for name in expected if name not in free])
+    rates = {**dict.fromkeys(free, 0.0), **{name: rate(price) for name, price in prices.items()}}
     found = Served(
         where.url,
         where.emulated,
@@ -90,6 +92,7 @@ def _served(planned: PlannedCell, plan: Plan, today: date) -> tuple[Served | Non
         tuple(price.told for price in prices.values()),
         tuple(service.notices(planned.model, where, planned.tunes, today)),
         at_rates(expected, rates),
+        rented is not None,
     )
     return found, _forbidden(plan, where.url, missing) or service.why_not(where)
 
@@ -103,12 +106,10 @@ def _forbidden(plan: Plan, url: str, missing: Sequence[str]) -> str | None:
     return None
 
 
-def _prices(
-    book: PriceBook, item: str, base: str, expected: Mapping[str, int]
-) -> tuple[dict[str, Price], tuple[str, ...]]:
+def _prices(book: PriceBook, item: str, base: str, sorts: Iterable[str]) -> tuple[dict[str, Price], tuple[str, ...]]:
     """Sort of token -> its price, and what has none; training is priced by the model that it starts from."""
     found, missing = {}, []
-    for name in expected:
+    for name in sorts:
         price = token_price(book, base, item, name)
         if price is None:
             missing.append(unpriced(name, base, item))

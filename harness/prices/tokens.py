@@ -42,7 +42,7 @@ def tokens_usd(evidence: Evidence, used: Iterable[Usage], *, rent: bool = True) 
         if usage.billed is None:
             return None
         for sort, count in usage.billed.items():
-            if sort == HOSTING and not rent:
+            if (sort == HOSTING and not rent) or (sort != HOSTING and evidence.served["rented"]):
                 continue
             price = token_price(evidence.tariff.book, evidence.model.id, evidence.served["item"], sort)
             if price is None:
@@ -65,8 +65,12 @@ def adapting_tokens_usd(evidence: Evidence, cell: CellEvidence) -> float | None:
 def how_charged(evidence: Evidence) -> str:
     assert evidence.served is not None
     prices: list[str] = evidence.served["prices"]
+    if not prices:
+        return "no price of it is known"
+    if evidence.served["rented"]:
+        return f"from its start to its end, {'; '.join(prices)}"
     hours = ", hours by the clock" if rented_hour(evidence) is not None else ""
-    return f"tokens as the service told them{hours}, {'; '.join(prices)}" if prices else "no price of it is known"
+    return f"tokens as the service told them{hours}, {'; '.join(prices)}"
 
 
 def at_rates(billed: Mapping[str, int] | None, rates: Mapping[str, float]) -> float | None:

@@ -46,3 +46,8 @@ class Service:
     """`module:function` that returns its `orders.Jobs`; empty where it trains nothing."""
     deployments: str = ""
     """The same of its `hosting.Deployments`, where what was trained answers only while it is deployed."""
+    rented: Callable[[str], str | None] = lambda model: None
+    """Model id -> the item whose hour is the price of what is rented for each cell that asks it; None: nothing is.
+
+    Tokens of what is rented cost nothing more.
+    """

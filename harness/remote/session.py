@@ -61,7 +61,7 @@ class ServiceSession:
         training: Trains | None = None,
         deployments: Callable[[], Deployments] | None = None,
     ) -> None:
-        """`deployments`: of a service by which what was trained answers only while it is deployed."""
+        """`deployments`: of a service by which some models answer only while they are deployed."""
         self._card, self._where, self._purse, self._client = card, where, purse, client
         self._training, self._deployments = training, deployments
         self._poll_s = POLL_EMULATED_S if where.emulated else POLL_S
@@ -71,16 +71,21 @@ class ServiceSession:
         self._jobs: Jobs | None = None
         self._runner, self._closed = asyncio.Runner(), False
         self._counts = Counts()
-        self._embedder = Embedder(client.vectors(card.id), purse, self._counts)
         self._use(card.id, card.id)
 
     def _use(self, model: str, name: str) -> None:
         """Ask this model from now on, by this name."""
         self._model = model
         self._asker = Asker(self._client.chat(name), self._purse, self._counts)
+        self._embedder = Embedder(self._client.vectors(name), self._purse, self._counts)
 
-    def _use_trained(self, model: str) -> Pending | None:
-        """The same of what was trained, as soon as it answers."""
+    def rent(self) -> None:
+        """Have the model deployed for this cell; raises `StillWaiting` until it answers."""
+        if (pending := self._use_deployed(self._card.id)) is not None:
+            raise StillWaiting(pending)
+
+    def _use_deployed(self, model: str) -> Pending | None:
+        """As `_use`, of a model as soon as it answers."""
         if self._deployments is None:
             self._use(model, model)
             return None
@@ -97,8 +102,6 @@ class ServiceSession:
         self._must_be("chat", "answers no questions")
         if not questions:
             return Answers(())
-        if self._hosting is not None:
-            self._hosting.check()
         questions = [readable(question) if question.passages else question for question in questions]
         return Answers(tuple(self._runner.run(self._asker.scores(questions))), passages_of(questions))
 
@@ -109,9 +112,11 @@ class ServiceSession:
         return self._runner.run(self._embedder.vectors(texts))
 
     def _must_be(self, family: str, otherwise: str) -> None:
-        """Nothing is paid for what was not offered."""
+        """Nothing is paid for what was not offered, nor rented for longer than it may be."""
         if self._card.family != family:
             raise ModelError(f"{self._card.id} is taken for a model of family {self._card.family!r}: it {otherwise}")
+        if self._hosting is not None:
+            self._hosting.check()
 
     def tune(
         self,
@@ -132,7 +137,7 @@ class ServiceSession:
         assert found.model is not None
         paid = self._purse.answer(TRAINING)
         self._counts.take(TRAINING, paid["billed"] if paid else {}, found.seconds or 0.0)
-        if (pending := self._use_trained(found.model)) is not None:
+        if (pending := self._use_deployed(found.model)) is not None:
             return pending
         return TuneLog((), recipe.epochs or 0, None, None)
 
@@ -151,7 +156,7 @@ class ServiceSession:
             raise ModelError(f"{folder} is no kept adaptation: {type(error).__name__}") from None
         if base != self._card.revision:
             raise ModelError(f"{folder} was trained from another model or by another service")
-        if (pending := self._use_trained(model)) is not None:
+        if (pending := self._use_deployed(model)) is not None:
             raise StillWaiting(pending)
 
     def forget(self) -> None:

@@ -1,14 +1,16 @@
-"""Backend `aws`: models of Amazon Bedrock, by boto3."""
+"""Backends `aws` and `sagemaker`: models of Amazon Bedrock, and endpoints of Amazon SageMaker, by boto3."""
 
 from collections.abc import Iterable
 
 from harness.plugin import BackendSpec, hookimpl, later
 from harness.remote.service import Service
 
+SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_BEARER_TOKEN_BEDROCK")
+
 
 @hookimpl
 def harness_backends() -> Iterable[BackendSpec]:
-    where = "harness_aws.capabilities"
+    where, endpoints = "harness_aws.capabilities", "harness_aws.sagemaker.capabilities"
     return [
         BackendSpec(
             name="aws",
@@ -24,12 +26,34 @@ def harness_backends() -> Iterable[BackendSpec]:
             why_not=later(f"{where}:why_not"),
             service=Service(
                 endpoint=later("harness_aws.places:endpoint"),
-                secrets=("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_BEARER_TOKEN_BEDROCK"),
+                secrets=SECRETS,
                 why_not=later(f"{where}:unready"),
                 tuned=lambda model: f"custom:{model}",
                 notices=later("harness_aws.dates:notices"),
                 jobs="harness_aws.jobs:jobs",
                 deployments="harness_aws.deployments:deployments",
             ),
-        )
+        ),
+        BackendSpec(
+            name="sagemaker",
+            summary="endpoints of Amazon SageMaker, in AWS_REGION",
+            describe=later(f"{endpoints}:describe"),
+            offers=later(f"{endpoints}:offers"),
+            load="harness_aws.sagemaker.backend:load",
+            default_model=None,
+            requires=("boto3",),
+            extra="aws",
+            preload=("boto3", "tenacity"),
+            device=lambda: "service",
+            why_not=later(f"{endpoints}:why_not"),
+            service=Service(
+                endpoint=later(f"{endpoints}:endpoint"),
+                secrets=SECRETS,
+                why_not=later(f"{where}:unready"),
+                tuned=lambda model: model,
+                notices=later(f"{endpoints}:notices"),
+                deployments="harness_aws.sagemaker.endpoints:deployments",
+                rented=later(f"{endpoints}:instance"),
+            ),
+        ),
     ]

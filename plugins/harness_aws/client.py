@@ -16,6 +16,7 @@ from botocore.loaders import Loader
 
 from harness.remote.paying import CONCURRENCY, TIMEOUT_S
 from harness.remote.redaction import Redactor
+from harness_aws import SECRETS
 from harness_aws.chat import BedrockChat
 from harness_aws.faults import faults
 from harness_aws.guard import guard
@@ -26,7 +27,6 @@ from harness_aws.vectors import BedrockVectors
 CONNECT_S = 10.0
 READS = 2
 """Times that the SDK may ask again for what changes nothing."""
-SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_BEARER_TOKEN_BEDROCK")
 LOADER = Loader()
 """Holds what the SDK's files say of services: read once, and from nowhere but the SDK."""
 Result = TypeVar("Result")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from botocore import exceptions as sdk
 
@@ -23,14 +24,19 @@ from harness.remote.redaction import Redactor
 from harness.safetext import one_line
 
 RATE = ("ThrottlingException", "TooManyRequestsException", "ModelNotReadyException", "SlowDown", "RequestLimitExceeded")
-QUOTA = ("ServiceQuotaExceededException", "LimitExceededException")
+QUOTA = ("ServiceQuotaExceededException", "LimitExceededException", "ResourceLimitExceeded")
 QUOTA_WORDS = ("per day", "daily")
 """In what is told as a rate, and that no waiting of ours helps."""
 MAY_BE_CHARGED = ("ModelTimeoutException", "ModelErrorException", "ModelStreamErrorException")
 """The model was at work."""
 TAKEN = ("ConflictException", "ResourceInUseException")
 """What we wanted to create is there: an earlier request of ours may have done it."""
-TOO_LONG = ("too long", "too many input tokens", "maximum context", "blocked by our content filter")
+OF_CONTAINER = "ModelError"
+"""What runs on an endpoint of SageMaker said no, and is quoted."""
+TOO_LONG = (
+    *("too long", "too many input tokens", "maximum context", "blocked by our content filter"),
+    *("must be <=", "must have less than"),
+)
 """In what is told of one question."""
 UNREACHED = (sdk.EndpointConnectionError, sdk.ConnectTimeoutError, sdk.ProxyConnectionError)
 NEVER_ASKED = (
@@ -56,7 +62,7 @@ def faults(redact: Redactor, *, errors_are_sure: bool) -> Iterator[None]:
         raise Refused(redact(one_line(f"{type(error).__name__}: {error}"))[:TOLD_CHARS]) from None
     except sdk.BotoCoreError as error:
         raise silence(error, UNREACHED, redact) from None
-    except (LookupError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise unreadable(error, redact) from None
 
 
@@ -70,9 +76,23 @@ def _of_answer(error: sdk.ClientError, redact: Redactor, errors_are_sure: bool) 
         return Refused(f"the account's quota is used up: {told}")
     if code in RATE:
         return again(told, retry_after)
+    if code == OF_CONTAINER:
+        return _of_container(error.response, told, message)
     if code in MAY_BE_CHARGED or (code in TAKEN and not errors_are_sure):
         return Doubtful(told)
     if code == "ValidationException":
-        one = any(words in message.lower() for words in TOO_LONG)
-        return BadRequest(told, message, UNANSWERED if one else code)
+        return _bad(told, message, code)
     return of_status(status, told, retry_after, errors_are_sure=errors_are_sure)
+
+
+def _of_container(answer: Mapping[str, Any], told: str, message: str) -> Refused | Doubtful:
+    """It may have been at work where it says nothing of the request."""
+    status, said = int(answer.get("OriginalStatusCode") or 0), str(answer.get("OriginalMessage") or message)
+    if status == 429:
+        return again(told, None)
+    return _bad(told, said, OF_CONTAINER) if 400 <= status < 500 else Doubtful(told)
+
+
+def _bad(told: str, message: str, code: str) -> BadRequest:
+    one = any(words in message.lower() for words in TOO_LONG)
+    return BadRequest(told, message, UNANSWERED if one else code)

@@ -30,7 +30,7 @@ def _before_parse(response_dict: dict[str, Any], operation_model: Any, **_: Any)
     length = headers.get("content-length")
     if length is not None and length.isdecimal() and int(length) != len(body):
         raise Doubtful("an answer that was cut off")
-    is_json = operation_model.service_model.resolved_protocol == "rest-json"
+    is_json = operation_model.service_model.resolved_protocol in ("json", "rest-json")
     if is_json and response_dict["status_code"] < 300 and body:
         try:
             json.loads(body)

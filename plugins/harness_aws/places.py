@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 
 from harness.errors import UsageError
 from harness.remote import endpoint as endpoints
 from harness.remote.endpoint import Endpoint
 
 RUNTIME, CONTROL, STORAGE = "bedrock-runtime", "bedrock", "s3"
+INVOKING, MANAGING = "sagemaker-runtime", "sagemaker"
+BEDROCK, SAGEMAKER = (RUNTIME, CONTROL, STORAGE), (INVOKING, MANAGING)
+"""What each backend asks; questions go to the first."""
 URLS = {
     RUNTIME: "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
     CONTROL: "AWS_ENDPOINT_URL_BEDROCK",
     STORAGE: "AWS_ENDPOINT_URL_S3",
+    INVOKING: "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME",
+    MANAGING: "AWS_ENDPOINT_URL_SAGEMAKER",
 }
 """The SDK's own variables; `AWS_ENDPOINT_URL` stands for all that are not set."""
+HOSTS = {INVOKING: "runtime.sagemaker", MANAGING: "api.sagemaker"}
+"""Of services whose hosts have not their names."""
 REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 DOMAINS = {"cn-": "amazonaws.com.cn", "eusc-": "amazonaws.eu"}
 """Of regions that begin so; all others have the first one's without its end."""
@@ -34,13 +42,13 @@ def place(service: str) -> Endpoint:
     name = own if os.environ.get(own) else "AWS_ENDPOINT_URL"
     where = region()
     domain = next((domain for start, domain in DOMAINS.items() if where.startswith(start)), "amazonaws.com")
-    return endpoints.endpoint(name, f"https://{service}.{where}.{domain}")
+    return endpoints.endpoint(name, f"https://{HOSTS.get(service, service)}.{where}.{domain}")
 
 
-def endpoint() -> Endpoint:
+def endpoint(services: Sequence[str] = BEDROCK) -> Endpoint:
     """Where questions go. All services are AWS, or all are stand-ins: else a result would be neither's."""
-    places = {service: place(service) for service in URLS}
+    places = {service: place(service) for service in services}
     if len({each.emulated for each in places.values()}) > 1:
         here = ", ".join(sorted(service for service, each in places.items() if each.emulated))
         raise UsageError(f"{here} would be on this machine and the other services elsewhere; set AWS_ENDPOINT_URL")
-    return places[RUNTIME]
+    return places[services[0]]

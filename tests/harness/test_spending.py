@@ -183,6 +183,45 @@ def test_reading_passages_costs_more(planned: Planned) -> None:
     assert usd[0] < usd[1] < usd[2]
 
 
+def rented_spec() -> BackendSpec:
+    return served_spec(rented=lambda model: "ml.x", deployments="somewhere:deployments")
+
+
+def test_what_is_rented_is_charged_by_the_hour_alone(planned: Planned, tmp_path: Path) -> None:
+    assert reason(planned(spec=rented_spec())) == (
+        "no price is known of an hour of ml.x, so --max-cost cannot hold: give it with --prices"
+    )
+    prices = tmp_path / "hours.toml"
+    prices.write_text(
+        '[[price]]\nprovider = "a"\nregion = "any"\nitem = "ml.x"\nunit = "hour"\nusd = 0.5\n'
+        'valid_from = 2026-11-01\nsource = "made up"\n'
+    )
+    plan = planned(spec=rented_spec(), asked=Asked(prices=prices), max_cost_usd=5.0)
+    (cell,) = plan.cells
+    assert reason(plan) is None
+    assert cell.served is not None
+    assert cell.cell.estimate is not None
+    billed = cell.cell.estimate.billed or {}
+    assert billed["input tokens"] > 0
+    assert billed["hosting seconds"] > 900
+    assert cell.served.rates == {"input tokens": 0, "output tokens": 0, "hosting seconds": pytest.approx(0.5e6 / 3600)}
+    assert cell.served.usd == pytest.approx(billed["hosting seconds"] / 3600 * 0.5)
+    assert "hours of hosting" in leaving(plan)[0].told
+
+
+def test_trials_deploy_nothing(planned: Planned) -> None:
+    """Each would end the deployment of the one before it, and wait for its own."""
+    for spec in (rented_spec(), served_spec(deployments="somewhere:deployments")):
+        base, searched, tuned = planned(
+            spec=spec, strategies=("base", "rag:retriever=bm25", "hosted+rag:retriever=bm25"), trials=2
+        ).cells
+        assert "trial" not in (base.cell.reason or "")
+        assert ("each trial would deploy it anew" in (searched.cell.reason or "")) == (
+            spec.service.rented("m") == "ml.x"
+        )
+        assert "each trial would deploy it anew" in (tuned.cell.reason or "")
+
+
 def test_a_cap_is_on_all_that_a_cell_ever_spent(planned: Planned, tmp_path: Path) -> None:
     plan, store = planned(), Store(tmp_path / "store")
     cell = plan.cells[0]

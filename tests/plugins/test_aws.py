@@ -632,14 +632,18 @@ def test_orphans_are_what_no_cell_claims(ran: Ran, server: AwsState, opened: Ope
     server.polls = 10**6
     opened(file="others.jsonl").tune(material(), (), RECIPE, _nothing)
     registry, store = load_registry(), tmp_path / "store"
-    rows = {row["what"]: row for row in labelled(registry, store)}
+    rows = {row["what"]: row for row in labelled(registry, store) if row["label"]}
     assert set(rows) == {"training", "deployment"}
     assert all(row["left"] and row["cell"] is None for row in rows.values())
     for row in rows.values():
         cancel(registry, row["label"], store)
     assert server.deployments == {}
     assert {job["status"] for job in server.jobs.values()} == {"Completed", "Stopped"}
-    assert labelled(registry, store) == []
+    (row,) = labelled(registry, store)
+    assert (row["backend"], row["label"], row["left"]) == ("sagemaker", None, False)
+    assert row["state"].startswith("cannot be listed: "), "the stand-in has no such service"
+    with pytest.raises(UsageError, match=r"unknown training or deployment 'x'.*sagemaker cannot be listed"):
+        cancel(registry, "x", store)
 
 
 # -- where, and what for -----------------------------------------------------------------------------------
@@ -707,8 +711,9 @@ class TestAws(BackendKit):
 
 def test_importing_the_plugin_imports_no_sdk(server: AwsState) -> None:
     look = (
-        "import sys, harness_aws; (spec,) = harness_aws.harness_backends(); card = spec.describe('a.b'); "
-        "spec.offers(card), spec.service.notices(card, spec.service.endpoint(), True, None); "
+        "import sys, harness_aws; specs = harness_aws.harness_backends(); "
+        "asked = [(spec, spec.service, spec.describe('a-b')) for spec in specs]; "
+        "[(spec.offers(card), it.notices(card, it.endpoint(), True, None)) for spec, it, card in asked]; "
         "print([name for name in sys.modules if name.startswith(('boto', 's3transfer'))])"
     )
     shown = subprocess.run([sys.executable, "-c", look], check=True, capture_output=True, text=True)

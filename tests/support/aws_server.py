@@ -284,8 +284,11 @@ def _page(rows: list[dict[str, Any]], key: str, query: dict[str, str], most: int
     return {key: rows[start : start + size], **more}
 
 
-class _Handler(Handler):
+class AwsHandler(Handler):
     state: AwsState
+
+    def is_paid(self, method: str, path: str) -> bool:
+        return method == "POST" and (path.startswith("/model/") or path == "/model-customization-jobs")
 
     def do_PUT(self) -> None:
         self._serve("PUT")
@@ -310,7 +313,7 @@ class _Handler(Handler):
         if self.state.key and found[1] != self.state.key:
             token = self.headers.get("x-amz-security-token", "")
             return self._refuse(403, "UnrecognizedClientException", f"The security token {token} is invalid.")
-        is_paid = method == "POST" and (path.startswith("/model/") or path == "/model-customization-jobs")
+        is_paid = self.is_paid(method, path)
         hashed = hashlib.sha256(path.encode() + content).hexdigest()
         headers: dict[str, str] = {}
         try:
@@ -384,5 +387,5 @@ class _Handler(Handler):
 def serving(state: AwsState | None = None) -> Iterator[tuple[str, AwsState]]:
     """The URL of a server on loopback for `AWS_ENDPOINT_URL`, and its state."""
     state = state or AwsState()
-    with served(_Handler, state) as url:
+    with served(AwsHandler, state) as url:
         yield url, state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 MODEL, KEY, ROLE = "amazon.nova-micro-v1:0", "AKIASTANDIN", "arn:aws:iam::123456789012:role/harness"
@@ -28,15 +29,15 @@ def environment(url: str, secret: str) -> dict[str, str]:
     }
 
 
-def price_list(folder: Path) -> Path:
-    """As TOML: what `RATES` says."""
+def price_list(folder: Path, rates: Mapping[tuple[str, str], float] = RATES) -> Path:
+    """As TOML."""
     file = folder / "prices.toml"
     file.write_text(
         "".join(
             f'[[price]]\nprovider = "stand-in"\nregion = "any"\nitem = "{item}"\nusd = {usd}\n'
             f'unit = "{"hour" if sort == "hosting seconds" else f"1M {sort}"}"\n'
             'valid_from = 2026-11-01\nsource = "made up"\n'
-            for (item, sort), usd in RATES.items()
+            for (item, sort), usd in rates.items()
         )
     )
     return file

@@ -1,0 +1,1 @@
+"""Real-time endpoints of Amazon SageMaker: those that run already, and those that are rented for one cell."""

@@ -19,6 +19,8 @@ SETUP_S = 900.0
 LIKELY_SETUP_S = 180.0
 RESULT = "result.tar.gz"
 """What the name of a result ends in, after our label."""
+ELSEWHERE = "elsewhere"
+"""Under this name the log of a cell says on which machine it was done, and what that cost."""
 
 
 def _seconds(job: HostedJob) -> int | None:
@@ -66,7 +68,7 @@ class Hire:
 
 
 class Machines(Orders[Hire], Protocol):
-    """`create(hire, bundle, None)` orders a machine that runs `python -m harness.elsewhere`, which is not waited for."""
+    """`create(hire, bundle, None)` orders a machine, which is not waited for; it runs `python -m harness.elsewhere`."""
 
     def result(self, label: str, most_bytes: int) -> bytes | None:
         """What the machine of this label left; None: it is not there. Raises `Refused` for more bytes than these."""

@@ -15,7 +15,7 @@ import pytest
 from harness.errors import HarnessError, UsageError
 from harness.remote.endpoint import endpoint
 from harness.remote.faults import Doubtful, Refused
-from harness.remote.hosted import DEADLINE_S, DOUBT_S, TRAINING, Hosted
+from harness.remote.hosted import DEADLINE_S, DOUBT_S, Hosted
 from harness.remote.machines import HIRED, MACHINE_SECONDS, Hire
 from harness.remote.orders import HostedJob, HostedRecipe, Order, Pending, State
 from harness.remote.purse import CapReached, Purse, read_ledger
@@ -391,7 +391,7 @@ def test_a_machine_is_charged_by_its_seconds_also_where_it_failed(
     ledger = read_ledger(tmp_path / "paid" / "cell.jsonl")
     assert dict(ledger.billed) == {"machine seconds": 360}
     assert ledger.spent_usd == pytest.approx(0.1)
-    assert list(service.uploads)[0].endswith(".tar.gz")
+    assert next(iter(service.uploads)).endswith(".tar.gz")
 
 
 def test_a_machine_of_which_no_seconds_are_told_costs_the_most(hire: Hires, service: Service, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.cell import parts_of
 from harness.checks import InvalidAnswers, checked
@@ -79,7 +79,14 @@ class _About(BaseModel):
     environment: Environment
 
 
-_HEARD = TypeAdapter[Any](_Phase | _Epoch | _Log | _Answers | _Artifact | _End)
+_HEARD: Mapping[str, type[_Message]] = {
+    "phase": _Phase,
+    "epoch": _Epoch,
+    "log": _Log,
+    "answers": _Answers,
+    "artifact": _Artifact,
+    "end": _End,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +106,13 @@ def read_result(content: bytes, job: Mapping[str, Any], work: str) -> Result:
     try:
         about = _About.model_validate(_json(files.get(ABOUT, b"")))
         lines = files.get(MESSAGES, b"").splitlines()
-        messages = tuple(_HEARD.validate_python(_json(line)).model_dump() for line in lines)
+        messages = tuple(map(_heard, lines))
     except ValidationError as error:
         first = error.errors()[0]
-        raise HarnessError(f"it tells what no cell tells: {one_line(str(first['loc']))[:80]}") from None
+        where = ".".join(map(str, first["loc"]))
+        raise HarnessError(f"it tells what no cell tells: {one_line(where)[:80]}: {first['msg']}") from None
     except (ValueError, RecursionError) as error:
-        raise HarnessError(f"it tells what is no JSON: {one_line(str(error))[:80]}") from None
+        raise HarnessError(f"it tells what cannot be read: {one_line(str(error))[:80]}") from None
     if about.format != FORMAT or about.work != work:
         raise HarnessError("it is of another cell, or of a harness that tells its results otherwise")
     ends = ["end" in message for message in messages]
@@ -116,6 +124,14 @@ def read_result(content: bytes, job: Mapping[str, Any], work: str) -> Result:
     if kept and job["keep"] is None:
         raise HarnessError("it has a saved adaptation, and none was asked for")
     return Result(messages, parts, kept, files.get(LOG, b"")[:LOG_BYTES], about.environment.model_dump())
+
+
+def _heard(line: bytes) -> dict[str, Any]:
+    found = _json(line)
+    model = next((_HEARD[name] for name in found if name in _HEARD), None) if isinstance(found, dict) else None
+    if model is None:
+        raise ValueError(f"no message begins {line[:40]!r}")
+    return model.model_validate_json(line, strict=True).model_dump()
 
 
 def _json(text: bytes) -> Any:

@@ -93,4 +93,5 @@ class MachinesSpec:
     """Why none can be hired, such as a missing key; None: one can."""
     requires: tuple[str, ...] = ()
     extra: str = ""
+    preload: tuple[str, ...] = ()
     """As of `contracts.BackendSpec`."""

@@ -208,7 +208,8 @@ class _Execution:
         job.update(self.purses.begin(planned, self.caps.left_usd()))
         job.update(elsewhere(planned, self.plan, preload))
         self.caps.begin(key, planned.here[1])
-        self.jobs.submit(key, job, planned.place.machines.preload if planned.place else preload, self.plan.request.time_limit_s)
+        imported = planned.place.machines.preload if planned.place else preload
+        self.jobs.submit(key, job, imported, self.plan.request.time_limit_s)
 
     def _stop(self, reason: str) -> None:
         """End all that runs; the same command goes on with it."""

@@ -60,7 +60,7 @@ def _check(member: tarfile.TarInfo, names: tuple[str, ...], found: dict[str, byt
     path = PurePosixPath(member.name)
     plain = not path.is_absolute() and path.as_posix() == member.name and ".." not in path.parts
     is_known = any(member.name.startswith(name) if name.endswith("/") else member.name == name for name in names)
-    if not plain or not is_known or "\\" in member.name or "\0" in member.name:
+    if not plain or not is_known or "\\" in member.name or not member.name.isprintable():
         raise HarnessError(f"it holds {told}, which it may not")
 
 

@@ -44,6 +44,8 @@ class HubState(Accounts):
     """Part of a file's name -> what it is replaced by when it is put there."""
     limit_s: float = 60.0
     """Of a job that was given a longer one."""
+    canned: bytes | None = None
+    """A result that jobs leave without running, after so many `polls`."""
 
 
 class Raw(bytes):
@@ -80,6 +82,8 @@ class Api:
         state.jobs[id] = job
         if fate == "failed":
             self._end(job, "ERROR", None)
+        elif state.canned is not None:
+            job.update(stage="RUNNING", began=time.time())
         elif fate != "stuck":
             self._start(job, fate)
         return self.told(job)
@@ -99,6 +103,10 @@ class Api:
             raise Refusal(404, "no such job", "not_found")
         job = self.state.jobs[id]
         process = self.state.processes.get(id)
+        self.state.looks[id] += 1
+        if self.state.canned is not None and job["stage"] == "RUNNING" and self.state.looks[id] > self.state.polls:
+            self.state.files[f"harness/results/{job['labels']['harness']}.result.tar.gz"] = self.state.canned
+            self._end(job, "COMPLETED", None)
         if process is not None and job["stage"] not in ENDED:
             if process.poll() is not None:
                 why = None if process.returncode == 0 else f"exited with {process.returncode}"

@@ -155,7 +155,7 @@ class _Execution:
     def _run_cells(self, waiting: list[PlannedCell], failed_assets: Mapping[str, str]) -> None:
         queue = list(waiting)
         while queue or self.active or self.waiting:
-            queue += self._due()
+            queue[:0] = self._due()  # before others are hired for: what these cost is known soon
             for planned in list(queue):
                 if len(self.active) >= self.plan.request.jobs:
                     break

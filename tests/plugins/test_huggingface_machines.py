@@ -390,6 +390,21 @@ def test_a_machine_is_hired_once_its_whole_time_can_be_paid(hub: HubState, ran: 
     assert max(most) == 1
 
 
+@pytest.mark.torch
+def test_torch_trains_there_what_it_trains_here(hub: HubState, ran: Ran, tmp_path: Path) -> None:
+    """A model of a folder goes with the cell, and answers as it does here."""
+    from tests.support.checkpoints import sentence_encoder
+
+    (tmp_path / "tiny-model").mkdir()
+    model = sentence_encoder(tmp_path / "tiny-model")
+    options: dict[str, Any] = {"backends": ["torch"], "models": [str(model)], "settings": {"lora.epochs": 2}}
+    here = ran("base", "lora", on=None, store=tmp_path / "here", **options)
+    moved = ran("base", "lora", **options)
+    assert {status for status, _ in states(moved)} == {"done"}
+    assert _figures(moved) == _figures(here)
+    assert len(hub.jobs) == 2
+
+
 @pytest.mark.usefixtures("registry")
 def test_on_the_command_line(hub: HubState, command: Command, tiny: Path, tmp_path: Path) -> None:
     prices = tmp_path / "prices.toml"

@@ -10,6 +10,7 @@ from harness.contracts import Event, Executor
 from harness.events import broadcaster
 from harness.execute import execute
 from harness.find import task_path
+from harness.hiring import hired
 from harness.plan import Plan, make_plan
 from harness.rates import seen_rates
 from harness.registry import Registry, load_registry
@@ -51,7 +52,7 @@ def plan(request: Request, registry: Registry) -> Plan:
     suites = [_suite(registry, text) for text in request.suites]
     task = load_task(task_path(registry, request.task), request.data)
     made = make_plan(request, registry, task, suites, seen_rates(request.store))
-    return gated(made, made.terms.as_of)
+    return hired(gated(made, made.terms.as_of))
 
 
 def _suite(registry: Registry, text: str) -> Task:
@@ -102,6 +103,7 @@ def run(
     max_gpu_hours: float | None = None,
     allow_spend: bool = False,
     allow_personal: bool = False,
+    on: str | None = None,
     jobs: int = 1,
     keep: str = "none",
     energy: str = "counters",
@@ -148,6 +150,7 @@ def run(
         max_gpu_hours=max_gpu_hours,
         allow_spend=allow_spend,
         allow_personal=allow_personal,
+        on=on,
         asked=Asked(_criteria(criteria), Path(prices) if prices else None, gpu),
         store=Path(store),
         data=Path(data) if data else None,

@@ -21,7 +21,9 @@ class Spent:
     actual: Mapping[str, Any]
     device: str
     rates: Mapping[str, float] | None = None
-    """US dollars for a million tokens of each sort, where a service charges for them."""
+    """US dollars for a million of each sort, such as tokens, where a service charges for them."""
+    is_here: bool = True
+    """Whether it held this machine, which costs money too."""
 
 
 def budget(cells: Iterable[Spent], tariff: Tariff | None, environment: Mapping[str, Any]) -> dict[str, Any]:
@@ -33,7 +35,7 @@ def budget(cells: Iterable[Spent], tariff: Tariff | None, environment: Mapping[s
         for side in sides:
             side["usd"] = None
             if tariff is not None and (wall_s := side.get("wall_s")) is not None:
-                side["usd"] = tariff.machine_usd(wall_s, cell.device, machine)
+                side["usd"] = tariff.machine_usd(wall_s, cell.device, machine) if cell.is_here else 0.0
             if cell.rates is not None:
                 paid = at_rates(side.get("billed"), cell.rates)
                 side["usd"] = None if paid is None or side["usd"] is None else side["usd"] + paid

@@ -222,6 +222,18 @@ def decode_answers(parts: Sequence[bytes]) -> Answers:
     return Answers(ragged, Packed(parts, _passages) if read else ())
 
 
+def read_answers(part: bytes) -> Answers:
+    """Those of one part that somebody else made; raises `ValueError` for what is no sound part of answers."""
+    try:
+        table = _read(part)
+        if not table.schema.equals(_ANSWERS):
+            raise ValueError("it has other columns than answers have")
+        table.validate(full=True)
+        return decode_answers([part])
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(str(error)) from None
+
+
 def _passages(part: bytes) -> list[tuple[str, ...]]:
     return [tuple(names) for names in _read(part, "passages").column(0).to_pylist()]
 

@@ -21,6 +21,7 @@ SINGLE = {
     "per_label": "--per-label",
     "trials": "--trials",
     "held": "--held",
+    "on": "--on",
     "max_cost_usd": "--max-cost",
     "max_gpu_hours": "--max-gpu-hours",
     "data": "--data",

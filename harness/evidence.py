@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.codec import chosen, column, decode_answers, decode_rows, flattened
 from harness.errors import StoreError
 from harness.keys import answers_key
+from harness.remote.machines import ELSEWHERE
 from harness.store import Record, Store
 from harness.types import Answers, Arm, ModelCard, QuestionSet, Row, Usage
 
@@ -104,6 +105,11 @@ class Evidence:
     @property
     def answered(self) -> bool:
         return self.set_name in self.task and all(self.set_name in cell.answers for cell in self.cells)
+
+    @property
+    def hired(self) -> Mapping[str, Any] | None:
+        """The machine that it was done on, where one was hired for it (see `elsewhere.moved`)."""
+        return next((cell.log[ELSEWHERE] for cell in self.cells if ELSEWHERE in cell.log), None)
 
     @cached_property
     def kept(self) -> Sequence[int]:

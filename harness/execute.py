@@ -13,17 +13,18 @@ from typing import Any
 from harness.assets import Assets, log_file
 from harness.caps import Caps
 from harness.contracts import Event, Executor
+from harness.hiring import elsewhere
 from harness.keep import drop_all_but_best
 from harness.keys import answers_key
 from harness.leases import Leases
-from harness.machine import Machine
+from harness.machine import Machine, environment
 from harness.meter import total
 from harness.plan import Plan
 from harness.planned import PlannedCell
 from harness.processes import LocalProcesses
 from harness.purses import Purses
 from harness.record import run_record
-from harness.snapshot import artifact_folder, environment, kept_adaptation, save_snapshot, stored_answers
+from harness.snapshot import artifact_folder, kept_adaptation, save_snapshot, stored_answers
 from harness.spending import leaving
 from harness.store import Store
 from harness.types import Status, Usage
@@ -71,7 +72,7 @@ class _Execution:
         """Cells without a process, whose training goes on elsewhere: when to look again."""
 
     def run(self) -> str:
-        self.caps.check({planned.device for planned in self.plan.cells})
+        self.caps.check({planned.here[1] for planned in self.plan.cells})
         self.snapshot = save_snapshot(self.plan, self.store)
         self.store.append("run", self.run_id, self.run_id, run_record(self.plan, self.environment))
         waiting = self._settle()
@@ -154,16 +155,14 @@ class _Execution:
     def _run_cells(self, waiting: list[PlannedCell], failed_assets: Mapping[str, str]) -> None:
         queue = list(waiting)
         while queue or self.active or self.waiting:
-            queue += self._due()
+            queue[:0] = self._due()  # before others are hired for: what these cost is known soon
             for planned in list(queue):
                 if len(self.active) >= self.plan.request.jobs:
                     break
                 if self._is_held_up(planned):
                     continue
                 broken = [failed_assets[a.key] for a in planned.assets if a.key in failed_assets]
-                estimate = planned.cell.estimate
-                wall_s, usd = estimate.wall_s if estimate else None, self.purses.expected_usd(planned)
-                if reached := self.caps.over(wall_s, planned.device, usd):
+                if reached := self.caps.over(*planned.here, self.purses.expected_usd(planned)):
                     queue.remove(planned)
                     self._tear_down(planned)
                     self._record(planned, {"end": Status.CANCELLED, "reason": reached, "usage": {}}, None)
@@ -192,8 +191,10 @@ class _Execution:
         return [self.waiting.pop(key)[1] for key in due]
 
     def _is_held_up(self, planned: PlannedCell) -> bool:
-        """What is left to spend is left to one cell at a time."""
-        return planned.served is not None and any(active.planned.served for active in self.active.values())
+        """What is left to spend is left to one cell at a time; a machine is hired once its whole time can be paid."""
+        if planned.paid is None or any(active.planned.paid for active in self.active.values()):
+            return planned.paid is not None
+        return bool(self.waiting) and self.purses.most_usd(planned) > self.caps.left_usd()
 
     def _start(self, planned: PlannedCell) -> None:
         cell, key = planned.cell, planned.cell.key
@@ -203,9 +204,12 @@ class _Execution:
         self.emit("cell.started", key, arm=planned.name, seed=cell.seed)
         job = self._job(planned)
         self.active[key].reopened = job["artifact"] is not None
+        preload = self.plan.preload(planned)
         job.update(self.purses.begin(planned, self.caps.left_usd()))
-        self.caps.begin(key, planned.device)
-        self.jobs.submit(key, job, self._preload(planned), self.plan.request.time_limit_s)
+        job.update(elsewhere(planned, self.plan, preload))
+        self.caps.begin(key, planned.here[1])
+        imported = planned.place.machines.preload if planned.place else preload
+        self.jobs.submit(key, job, imported, self.plan.request.time_limit_s)
 
     def _stop(self, reason: str) -> None:
         """End all that runs; the same command goes on with it."""
@@ -225,16 +229,6 @@ class _Execution:
     def _tear_down(self, planned: PlannedCell) -> None:
         if told := self.purses.tear_down(planned):
             self.emit("cell.left", planned.cell.key, arm=planned.name, told=told)
-
-    def _preload(self, planned: PlannedCell) -> tuple[str, ...]:
-        """One zygote for all cells of a backend, with whatever any of them wants imported."""
-        wanted = list(planned.backend.preload) if planned.backend else []
-        if self.plan.request.trials:
-            wanted.append("optuna")
-        for other in self.plan.cells:
-            if other.backend is planned.backend and other.cell.status is not Status.SKIPPED:
-                wanted += [module for step in other.steps for module in step.preload]
-        return tuple(dict.fromkeys(wanted))
 
     def _job(self, planned: PlannedCell) -> dict[str, Any]:
         cell, task = planned.cell, self.plan.task
@@ -318,7 +312,7 @@ class _Execution:
             "reason": message["reason"],
             "usage": message["usage"],
             "log": {**active.log, "epochs": active.epochs} if active else {},
-            "contended": active.contended if active else False,
+            "contended": active.contended and planned.place is None if active else False,
         }
         if active is not None and active.reopened:
             self._add_training(key, body)

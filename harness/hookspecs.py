@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         StrategySpec,
         TaskSpec,
     )
+    from harness.remote.machines import MachinesSpec
     from harness.reporting import ReporterSpec
 
 hookspec = pluggy.HookspecMarker("harness")
@@ -49,6 +50,11 @@ def harness_reporters() -> Iterable[ReporterSpec]:  # type: ignore[empty-body]
 @hookspec
 def harness_prices() -> Iterable[PriceList]:  # type: ignore[empty-body]
     """Dated, sourced prices."""
+
+
+@hookspec
+def harness_machines() -> Iterable[MachinesSpec]:  # type: ignore[empty-body]
+    """Services whose machines can be hired for cells."""
 
 
 @hookspec

@@ -1,39 +1,41 @@
-"""Trainings and deployments that carry our label, beside what the cells of a store claim."""
+"""Trainings, hired machines and deployments that carry our label, beside what the cells of a store claim."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from harness.contracts import BackendSpec
 from harness.errors import HarnessError, UsageError, unknown
 from harness.later import resolve
 from harness.leases import Leases
 from harness.purses import FOLDER
 from harness.registry import Registry, require
-from harness.remote.hosted import PREFIX, TRAINING
+from harness.remote.hosted import PREFIX
 from harness.remote.hosting import HOSTING, INTENDED, WITHDRAWN, Deployments, Hosting, is_up
-from harness.remote.orders import Jobs, State
+from harness.remote.machines import MACHINE
+from harness.remote.orders import Orders, State
 from harness.remote.purse import MILLION, Purse, read_ledger
 from harness.store import Store
 
-What = Literal["training", "deployment"]
+What = Literal["training", "machine", "deployment"]
+ANY = "training, machine or deployment"
 Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a cell's purse says of its training, or of its deployment."""
+    """What a cell's purse says of its training or machine, or of its deployment."""
 
     file: Path
     what: What
     state: str
     job: str | None
     in_use: bool
-    """A training is until it ends; a deployment only while a run holds its cell: else it costs money for nothing."""
+    """A deployment only while a run holds its cell, else it costs money for nothing; all others until they end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,8 @@ def claims(store: Path) -> dict[str, Claim]:
     for file in sorted((store / FOLDER).glob("*.jsonl")):
         ledger = read_ledger(file)
         if (order := ledger.order) is not None:
-            found[str(order["label"])] = Claim(file, "training", str(order["state"]), order.get("job"), True)
+            what: What = "machine" if order["what"] == MACHINE else "training"
+            found[str(order["label"])] = Claim(file, what, str(order["state"]), order.get("job"), True)
         if (hosting := ledger.hosting) is not None and is_up(hosting):
             label, held = str(hosting["label"]), _is_held(store, file.stem)
             found[label] = Claim(file, "deployment", str(hosting["state"]), label, held)
@@ -63,19 +66,32 @@ def _is_held(store: Path, cell: str) -> bool:
         opened.close()
 
 
-def services(registry: Registry) -> Iterator[tuple[BackendSpec, Jobs | None, Deployments | None]]:
-    """Backends that train or deploy elsewhere and can be asked from here."""
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What can be asked from here for what it does in its own time."""
+
+    name: str
+    jobs: Orders[Any] | None
+    what: What = "training"
+    """The sort of its jobs."""
+    deployments: Deployments | None = None
+
+
+def services(registry: Registry) -> Iterator[Offered]:
     for backend in registry.backends:
         service = backend.service
         if service is None or not (service.jobs or service.deployments):
             continue
-        try:
+        with contextlib.suppress(HarnessError):
             require(backend.name, backend.requires, backend.extra)
             if service.why_not(service.endpoint()) is None:
                 jobs = resolve(service.jobs)() if service.jobs else None
-                yield backend, jobs, _deployments(service.deployments)
-        except HarnessError:
-            continue
+                yield Offered(backend.name, jobs, deployments=_deployments(service.deployments))
+    for machines in registry.machines:
+        with contextlib.suppress(HarnessError):
+            require(machines.name, machines.requires, machines.extra)
+            if machines.why_not(machines.endpoint()) is None:
+                yield Offered(machines.name, resolve(machines.load)(), "machine")
 
 
 def _deployments(load: str) -> Deployments | None:
@@ -100,20 +116,20 @@ def labelled(registry: Registry, store: Path) -> list[dict[str, Any]]:
     What a service does not list has a row that says why.
     """
     known, rows, unseen = claims(store), list[dict[str, Any]](), list[dict[str, Any]]()
-    for backend, jobs, deployments in services(registry):
-        trained, no_jobs = _asked(jobs.labelled if jobs else None)
-        for job in trained:
+    for offered in services(registry):
+        jobs, no_jobs = _asked(offered.jobs.labelled if offered.jobs else None)
+        for job in jobs:
             claim = known.get(job.label or "")
             if claim is not None or job.state is State.RUNNING:
-                rows.append(_row("training", backend.name, job.id, job.label, job.told, claim))
-        deployed, no_deployments = _asked(deployments.labelled if deployments else None)
+                rows.append(_row(offered.what, offered.name, job.id, job.label, job.told, claim))
+        deployed, no_deployments = _asked(offered.deployments.labelled if offered.deployments else None)
         for found in deployed:
-            rows.append(_row("deployment", backend.name, found.name, found.label, found.told, known.get(found.label)))
-        problems: Mapping[What, str | None] = {"training": no_jobs, "deployment": no_deployments}
+            rows.append(_row("deployment", offered.name, found.name, found.label, found.told, known.get(found.label)))
+        problems: Mapping[What, str | None] = {offered.what: no_jobs, "deployment": no_deployments}
         for what, problem in problems.items():
             if problem is not None:
                 told = f"cannot be listed: {problem}"
-                unseen.append({**_row(what, backend.name, None, None, told, None), "left": False})
+                unseen.append({**_row(what, offered.name, None, None, told, None), "left": False})
     shown = {row["label"] for row in rows}
     for label, claim in known.items():
         if label not in shown and (claim.what == "deployment" or claim.state == INTENDED):
@@ -139,22 +155,23 @@ def _row(
 
 
 def cancel(registry: Registry, label: str, store: Path) -> Ended:
-    """End a training, or remove a deployment; raises `UsageError` where no service has such a one."""
+    """End a job, or remove a deployment; raises `UsageError` where no service has such a one."""
     seen, problems = list[str](), list[str]()
-    for backend, jobs, deployments in services(registry):
-        trained, no_jobs = _asked(jobs.labelled if jobs else None)
-        for job in trained:
+    for offered in services(registry):
+        jobs, no_jobs = _asked(offered.jobs.labelled if offered.jobs else None)
+        for job in jobs:
             if label in (job.label, job.id):
-                told = jobs.cancel(job.id) if jobs else job
+                told = offered.jobs.cancel(job.id) if offered.jobs else job
                 return Ended(told.id, told.told)
             seen.append(job.label or "")
+        deployments = offered.deployments
         deployed, no_deployments = _asked(deployments.labelled if deployments else None)
         for found in deployed:
             if deployments is not None and label in (found.label, found.name):
                 return Ended(found.name, _removed(deployments, found.label, claims(store).get(found.label)))
             seen.append(found.label)
-        problems += [f"{backend.name} cannot be listed: {each}" for each in (no_jobs, no_deployments) if each]
-    raise UsageError("; ".join([unknown("training or deployment", label, seen), *problems]))
+        problems += [f"{offered.name} cannot be listed: {each}" for each in (no_jobs, no_deployments) if each]
+    raise UsageError("; ".join([unknown(ANY, label, seen), *problems]))
 
 
 def _removed(deployments: Deployments, label: str, claim: Claim | None) -> str:
@@ -177,7 +194,7 @@ def release(store: Path, label: str) -> str:
     known = claims(store)
     doubtful = {name: claim for name, claim in known.items() if claim.state == INTENDED}
     if label not in doubtful:
-        raise UsageError(unknown("training or deployment in doubt", label, doubtful))
+        raise UsageError(unknown(f"{ANY} in doubt", label, doubtful))
     claim = doubtful[label]
     purse = Purse(claim.file, {}, 0.0)
     try:
@@ -193,6 +210,4 @@ def _withdraw(purse: Purse, hosting: Mapping[str, Any] | None) -> None:
         return
     order = purse.ledger.order
     assert order is not None
-    purse.note({**order, "state": WITHDRAWN})
-    while purse.ledger.open[TRAINING] > 0:
-        purse.refused(TRAINING)
+    purse.refused(order["key"], order={**order, "state": WITHDRAWN})

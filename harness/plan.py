@@ -6,18 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-import harness
 from harness.codec import column
 from harness.contracts import AssetSpec, BackendSpec, StrategySpec
 from harness.errors import HarnessError, UsageError
 from harness.estimate import CPU_FLOPS_PER_S, Sizes, estimate, sizes
 from harness.held import held_texts
-from harness.keys import digest, source_hash
+from harness.keys import digest
 from harness.machine import Machine
-from harness.planned import Cell, PlannedAsset, PlannedCell
+from harness.planned import Cell, Place, PlannedAsset, PlannedCell
 from harness.prices import ON_GPU
 from harness.registry import Registry, is_there, require
 from harness.request import (
@@ -26,23 +24,19 @@ from harness.request import (
     default_strategies,
     models_for,
     parse_strategy,
+    place_of,
     resolve_settings,
     searched,
     settings_of,
 )
 from harness.sampling import asked_sets, limited
 from harness.search import Space, space_of
+from harness.shaping import core_hash
 from harness.suites import with_suites
 from harness.terms import Terms, make_terms
 from harness.trainings import Training, asked
 from harness.twins import with_twins
 from harness.types import Arm, ModelCard, QuestionSet, Status, Task
-
-SHAPING = (
-    *("checks.py", "codec.py", "flops.py", "items.py", "kinds.py", "models.py", "prompts.py", "session.py"),
-    *("cell.py", "search.py", "training.py", "worker.py"),
-)
-"""Modules of the core that shape answers and counts; a change in any other leaves stored results valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +58,16 @@ class Plan:
     def asked(self, planned: PlannedCell) -> Mapping[str, QuestionSet]:
         """The sets that a cell is asked: what is not trained on the task's own questions, the tests alone."""
         return tests(self.task) if planned.training else self.sets
+
+    def preload(self, planned: PlannedCell) -> tuple[str, ...]:
+        """One zygote for all cells of a backend, with whatever any of them wants imported."""
+        wanted = list(planned.backend.preload) if planned.backend else []
+        if self.request.trials:
+            wanted.append("optuna")
+        for other in self.cells:
+            if other.backend is planned.backend and other.cell.status is not Status.SKIPPED:
+                wanted += [module for step in other.steps for module in step.preload]
+        return tuple(dict.fromkeys(wanted))
 
     @property
     def assets(self) -> tuple[PlannedAsset, ...]:
@@ -92,14 +96,15 @@ def make_plan(
         raise UsageError(f"--trials chooses on validation, and {task.name!r} has no validation questions")
     sets = asked_sets(task)
     terms = make_terms(request.asked, registry, task.criteria, date.today())
-    planner = _Planner(request, registry, task, sets, given, held, terms, rates or {})
+    place = place_of(registry, request.on) if request.on else None
+    planner = _Planner(request, registry, task, sets, given, held, terms, rates or {}, place)
     cells: dict[str, PlannedCell] = {}
     for strategy in strategies:
         for planned in planner.cells(strategy):
             cells.setdefault(planned.cell.key, planned)
     trainings = asked(task, request.sizes, request.controls, request.seeds)
     for training in trainings:
-        planner = _Planner(request, registry, task, tests(task), given, (), terms, rates or {}, training)
+        planner = _Planner(request, registry, task, tests(task), given, (), terms, rates or {}, place, training)
         for strategy in strategies:
             for planned in planner.cells(strategy):
                 # What cannot run at all is told once, of the arm.
@@ -128,14 +133,15 @@ class _Planner:
         held: Sequence[str],
         terms: Terms,
         rates: Mapping[str, float],
+        place: Place | None,
         training: Training | None = None,
     ) -> None:
         self.request, self.registry, self.sets, self.given = request, registry, sets, given
-        self.tariff, self.rates = terms.tariff, rates
+        self.tariff, self.rates, self.place = terms.tariff, rates, place
         self.held = digest(held) if held else None
         self.whole, self.training = task, training
         self.task = training.of(task) if training else task
-        self.core = source_hash(Path(harness.__file__).parent, SHAPING)
+        self.core = core_hash()
 
     @cached_property
     def sizes(self) -> Sizes:
@@ -154,7 +160,8 @@ class _Planner:
                 planned += self._seeds(strategy, settings, backend, name, None, unnamed)
             for model in models:
                 try:
-                    require(name, backend.requires, backend.extra)
+                    if self._place(backend) is None:
+                        require(name, backend.requires, backend.extra)
                     card, problem = backend.describe(model), None
                 except HarnessError as error:
                     card, problem = None, str(error)
@@ -230,17 +237,27 @@ class _Planner:
                 )
             )
             cell = Cell(key, arm, seed, status, reason, expected)
-            cells.append(PlannedCell(cell, strategy.steps, backend, card, assets, space, held_by, training))
+            place = self._place(backend)
+            cells.append(PlannedCell(cell, strategy.steps, backend, card, assets, space, held_by, training, place))
         return cells
+
+    def _place(self, backend: BackendSpec | None) -> Place | None:
+        """Where it is done, if not here: what runs no model stays, and so does what asks a service."""
+        return self.place if backend is not None and backend.service is None else None
+
+    def _device(self, backend: BackendSpec) -> str:
+        place = self._place(backend)
+        return place.flavor.device if place else backend.device()
 
     def _rate(self, backend: BackendSpec | None) -> float:
         """FLOPs a second: as seen here before; else of the GPU that would run, by its maker; else of a small CPU."""
         if backend is None:
             return CPU_FLOPS_PER_S
-        name = Machine.here().gpu if backend.device() == ON_GPU else None
+        place = self._place(backend)
+        name = place.flavor.gpu if place else Machine.here().gpu if backend.device() == ON_GPU else None
         gpu = self.tariff.book.known(name) if self.tariff and name else None
         unseen = gpu.peak_flops * gpu.utilisation if gpu else CPU_FLOPS_PER_S
-        return self.rates.get(backend.name, unseen)
+        return unseen if place else self.rates.get(backend.name, unseen)
 
     def _missing(
         self,
@@ -317,7 +334,7 @@ class _Planner:
                 "settings": dict(settings),
                 "backend": backend.name if backend else None,
                 "model": [model, card.revision if card else None],
-                "device": backend.device() if backend else "cpu",
+                "device": self._device(backend) if backend else "cpu",
                 "seed": seed,
                 "assets": [[asset.spec.name, asset.identity] for asset in assets],
                 "plugins": {name: self.registry.source_of(name) for name in sorted(plugins)},

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.contracts import AssetSpec, BackendSpec, StrategySpec
+from harness.remote.machines import Flavor, MachinesSpec
 from harness.remote.service import Notice
 from harness.search import Space
 from harness.types import Arm, ModelCard, Status, Usage
@@ -42,15 +43,27 @@ class PlannedAsset:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A machine to be hired, on which a cell is done as it would be here."""
+
+    machines: MachinesSpec
+    flavor: Flavor
+
+    @property
+    def name(self) -> str:
+        return f"{self.machines.name}:{self.flavor.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class Served:
-    """By whom a cell is answered that does not run here, and at what price (see `spending`)."""
+    """By whom a cell is answered, or done, that does not run here, and at what price (see `spending`, `hiring`)."""
 
     endpoint: str
     emulated: bool
     item: str
-    """What prices have its answers under."""
+    """What prices have it under."""
     rates: Mapping[str, float]
-    """US dollars for a million of each sort of token that it is expected to need."""
+    """US dollars for a million of each sort, such as tokens, that it is expected to need."""
     prices: tuple[str, ...]
     """The same in words, with dates and sources."""
     notices: tuple[Notice, ...]
@@ -73,7 +86,24 @@ class PlannedCell:
     """The capability by which a held text set is read before and after training; None where it is not."""
     training: str = ""
     """The id of what it is trained on instead of the task's own training questions (see `trainings`)."""
+    place: Place | None = None
+    """Where it is done on a hired machine."""
     served: Served | None = None
+    """By whom it is answered."""
+    hired: Served | None = None
+    """Whose machine it is done on."""
+
+    @property
+    def paid(self) -> Served | None:
+        """Who charges for it."""
+        return self.served or self.hired
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Environment variables whose values are never kept."""
+        if self.place is not None:
+            return self.place.machines.secrets
+        return self.backend.service.secrets if self.backend and self.backend.service else ()
 
     @property
     def tunes(self) -> bool:
@@ -86,7 +116,16 @@ class PlannedCell:
     @property
     def device(self) -> str:
         """The kind of device that it runs on."""
+        if self.place is not None:
+            return self.place.flavor.device
         return self.backend.device() if self.backend else "cpu"
+
+    @property
+    def here(self) -> tuple[float | None, str]:
+        """For how many seconds it is expected to hold this machine, and which kind of device of it."""
+        if self.place is not None:
+            return 0.0, "cpu"
+        return self.cell.estimate.wall_s if self.cell.estimate else None, self.device
 
     @property
     def trains(self) -> bool:

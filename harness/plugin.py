@@ -27,6 +27,7 @@ from harness.contracts import (
 )
 from harness.errors import HarnessError, ModelError, PluginError
 from harness.later import later
+from harness.remote.machines import MachinesSpec
 from harness.reporting import Links, Number, ReporterSpec
 from harness.types import (
     NOT_PROBABILITIES,
@@ -73,6 +74,7 @@ __all__ = [
     "Kind",
     "Links",
     "Lora",
+    "MachinesSpec",
     "Material",
     "MeasureSpec",
     "Measurement",

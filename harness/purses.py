@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from harness.errors import HarnessError
 from harness.later import resolve
 from harness.plan import Plan
 from harness.planned import PlannedCell
+from harness.prices.tokens import at_rates
 from harness.remote.hosting import Hosting, is_up
+from harness.remote.machines import MACHINE_SECONDS, SETUP_S
 from harness.remote.purse import Purse, read_ledger
 from harness.store import Store
 
@@ -20,33 +23,43 @@ FOLDER = "paid"
 class Purses:
     def __init__(self, store: Store, plan: Plan) -> None:
         self._folder, self._fresh = store.root.resolve() / FOLDER, plan.request.fresh
+        self._limit_s = plan.request.time_limit_s
         self._emptied: set[str] = set()
         self._known: dict[str, float] = {}
 
     def spent(self, planned: PlannedCell) -> float:
         """US dollars that a cell cost before, in this run or others: the cap is on all of it."""
-        if planned.served is None:
+        if planned.paid is None:
             return 0.0
         self._known[planned.cell.key] = self._now(planned)
         return self._known[planned.cell.key]
 
     def expected_usd(self, planned: PlannedCell) -> float:
         """What it may still cost: its estimate, less what was paid."""
-        if planned.served is None or planned.served.usd is None:
+        if planned.paid is None or planned.paid.usd is None:
             return 0.0
-        paid = 0.0 if self._is_to_empty(planned) else self._now(planned)
-        return max(0.0, planned.served.usd - paid)
+        return max(0.0, planned.paid.usd - self._paid(planned))
+
+    def most_usd(self, planned: PlannedCell) -> float:
+        """What must be left to hire a machine for it, for as long as that may run; 0 where it hires none."""
+        if planned.hired is None:
+            return 0.0
+        billed = {MACHINE_SECONDS: math.ceil(self._limit_s + SETUP_S)}
+        return max(0.0, (at_rates(billed, planned.hired.rates) or 0.0) - self._paid(planned))
+
+    def _paid(self, planned: PlannedCell) -> float:
+        return 0.0 if self._is_to_empty(planned) else self._now(planned)
 
     def begin(self, planned: PlannedCell, left_usd: float) -> dict[str, Any]:
         """What the cell's job is told of money; `left_usd` comes on top of what it spent before."""
-        if planned.served is None or planned.backend is None or planned.backend.service is None:
+        if planned.paid is None:
             return {}
         if self._is_to_empty(planned):
             self.tear_down(planned)
             self._put_aside(planned)
         paid = self._now(planned)
-        spending = {"file": str(self._file(planned)), "rates": dict(planned.served.rates), "most_usd": paid + left_usd}
-        return {"spending": spending, "secrets": list(planned.backend.service.secrets)}
+        spending = {"file": str(self._file(planned)), "rates": dict(planned.paid.rates), "most_usd": paid + left_usd}
+        return {"spending": spending, "secrets": list(planned.secrets)}
 
     def tear_down(self, planned: PlannedCell) -> str | None:
         """Remove what a cell has left deployed, whatever ended its process; what to say where that fails."""
@@ -69,7 +82,7 @@ class Purses:
 
     def end(self, planned: PlannedCell) -> float:
         """What it spent since it was last asked for."""
-        if planned.served is None:
+        if planned.paid is None:
             return 0.0
         before, now = self._known.get(planned.cell.key, 0.0), self._now(planned)
         self._known[planned.cell.key] = now

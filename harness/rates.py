@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from harness.errors import StoreError
+from harness.remote.machines import ELSEWHERE
 from harness.store import FILE, Store
 from harness.types import Status
 
@@ -42,6 +43,8 @@ def _medians(store: Store) -> dict[str, float]:
         for planned in run.body["cells"]:
             done = store.latest("cell", planned["key"], run=run.key)
             if done is None or done.body["status"] != Status.DONE:
+                continue
+            if ELSEWHERE in done.body["log"]:  # another machine's
                 continue
             flops, seconds = (done.body["usage"]["total"][name] for name in ("flops", "wall_s"))
             if flops and seconds and flops > LEAST_FLOPS:

@@ -43,6 +43,7 @@ def run_record(plan: Plan, environment: Mapping[str, Any]) -> dict[str, Any]:
                 "model": asdict(planned.model) if planned.model else None,
                 "device": planned.device,
                 "served": recorded(planned.served),
+                "hired": recorded(planned.hired),
             }
             for planned in plan.cells
         ],

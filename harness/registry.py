@@ -26,6 +26,7 @@ from harness.contracts import (
 )
 from harness.errors import MissingDependency, UsageError, unknown
 from harness.keys import source_hash
+from harness.remote.machines import MachinesSpec
 from harness.reporting import ReporterSpec
 
 GROUP = "harness"
@@ -73,6 +74,7 @@ class Registry:
         self.measures = self._collect("measure", "harness_measures", MeasureSpec)
         self.reporters = self._collect("format", "harness_reporters", ReporterSpec)
         self.prices = self._collect("price list", "harness_prices", PriceList)
+        self.machines = self._collect("service with machines", "harness_machines", MachinesSpec)
 
     @property
     def plugins(self) -> list[PluginInfo]:

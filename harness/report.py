@@ -19,6 +19,7 @@ from harness.learning import by_size, epochs, permuted
 from harness.machine import Machine
 from harness.noted import emulated, service_notes
 from harness.registry import Registry
+from harness.remote.machines import ELSEWHERE
 from harness.request import MARGIN, PERMUTED, Asked
 from harness.sound import as_document, sound
 from harness.store import Store
@@ -157,7 +158,11 @@ class _Builder:
         """Of the cells that this run ran to their end."""
         return [
             Spent(
-                planned["estimate"], end.usage["total"], planned["device"], (planned.get("served") or {}).get("rates")
+                planned["estimate"],
+                end.usage["total"],
+                planned["device"],
+                (planned.get("served") or planned.get("hired") or {}).get("rates"),
+                is_here=not planned.get("hired"),
             )
             for planned in self.body["cells"]
             if (end := self.ends[planned["key"]]).status == Status.DONE and not end.reused and planned["estimate"]
@@ -252,6 +257,7 @@ class _Builder:
         own = Arm(**planned["arm"])
         base = self._base(own) if own.strategy != "base" else None
         model = ModelCard(**planned["model"]) if planned["model"] else None
+        hired = next((cell.log[ELSEWHERE] for cell in cells if ELSEWHERE in cell.log), None)
         return Evidence(
             own,
             self.task,
@@ -259,7 +265,7 @@ class _Builder:
             model,
             planned["device"],
             planned["trained"],
-            gpu=self.gpu,
+            gpu=hired["gpu"] if hired else self.gpu,
             served=planned.get("served"),
             tariff=self.tariff,
             base=base,

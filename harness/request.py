@@ -11,6 +11,7 @@ from typing import Any
 from harness.contracts import AUTO, Setting, StrategySpec
 from harness.energy import CODECARBON, COUNTERS, SOURCES
 from harness.errors import UsageError, unknown
+from harness.planned import Place
 from harness.registry import Registry, require
 
 KEEP = ("none", "best", "all")
@@ -80,6 +81,8 @@ class Request:
     """Whether they may be sent texts that seem to hold personal data."""
     asked: Asked = field(default_factory=Asked)
     """On what terms the run is judged."""
+    on: str | None = None
+    """`SERVICE:FLAVOR`: the machine hired for each cell of a model that would run here; None: they run here."""
     fresh: bool = False
     store: Path = Path(".harness")
     data: Path | None = None
@@ -254,6 +257,15 @@ def searched(steps: Iterable[StrategySpec], given: Mapping[str, Any]) -> dict[st
         for name, setting in step.settings.items()
         if setting.search is not None and (key := f"{step.name}.{name}") not in given
     }
+
+
+def place_of(registry: Registry, text: str) -> Place:
+    """`huggingface:l4x1` -> whose machine, and which; raises `UsageError` for what there is not."""
+    name, separator, flavor = text.partition(":")
+    if not separator or not flavor:
+        raise UsageError(f"--on {text!r} must be SERVICE:FLAVOR, such as huggingface:l4x1")
+    machines = registry.machines.get(name)
+    return Place(machines, machines.flavor(flavor))
 
 
 def models_for(registry: Registry, backend: str, given: Sequence[str]) -> list[str]:

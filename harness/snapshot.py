@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import os
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import gpus
 from harness.codec import encode_documents, row_parts
 from harness.keys import answers_key, folder_hash
 from harness.plan import Plan
 from harness.store import Store, write_part
 from harness.types import QuestionSet
-
-LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes", "tensorflow", "keras", "faiss-cpu", "numpy")
-"""Their versions are kept with a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,25 +81,3 @@ def kept_adaptation(store: Store, key: str) -> dict[str, Any] | None:
 def artifact_folder(store: Store, key: str) -> Path:
     """Where an adaptation is kept; a store may have been moved since."""
     return store.root.resolve() / "artifacts" / key
-
-
-@functools.cache
-def _versions() -> Mapping[str, str]:
-    from importlib import metadata
-
-    found = {}
-    for name in ("adapt-harness", *LIBRARIES):
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
-
-
-def environment() -> dict[str, Any]:
-    return {
-        "python": platform.python_version(),
-        "system": platform.system(),
-        "machine": platform.machine(),
-        "cores": os.cpu_count(),
-        "gpus": gpus.names(),
-        "versions": dict(_versions()),
-    }

@@ -2,6 +2,7 @@
 
 Services charge by the token, some by the hour too, and are sent texts. A cell that asks one runs only if that was
 allowed, a cap is set, every price is known, and nothing in the texts looks like personal data or that was allowed too.
+So does one that hires a machine (see `hiring`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from harness.prices import Price, PriceBook
 from harness.prices.tokens import at_rates, rate, token_price, unpriced
 from harness.quality import personal
 from harness.remote.hosting import HOSTING
+from harness.remote.machines import MACHINE_SECONDS
 from harness.types import Status
 
 
@@ -37,32 +39,48 @@ class Leaving:
     usd: float
     prices: tuple[str, ...]
     notices: tuple[str, ...]
+    machine: str = ""
+    """That is hired for each of the cells."""
+    cells: int = 0
+    """How many."""
 
     @property
     def told(self) -> str:
         questions = ", ".join(f"{name} {count:,}" for name, count in self.sets.items())
+        if self.machine:
+            hours = self.tokens.get(MACHINE_SECONDS, 0) / 3600
+            return (
+                f"hires {self.machine} at {self._whom} for each of {self.cells} cells, about {hours:.2g} hours, "
+                f"{self.usd:.2g} USD, and sends to it: questions of {questions}; {self.documents:,} documents; what "
+                "was retrieved for them"
+            )
         documents = f" and passages of {self.documents:,} documents" if self.documents else ""
         tokens = ", ".join(
             f"{count / 3600:.2g} hours of hosting" if name == HOSTING else f"{count:,} {name}"
             for name, count in self.tokens.items()
             if count
         )
-        whom = f"{self.endpoint} (this machine: emulated)" if self.emulated else self.endpoint
-        return f"sends to {whom}: questions of {questions}{documents}; about {tokens}, {self.usd:.2g} USD"
+        return f"sends to {self._whom}: questions of {questions}{documents}; about {tokens}, {self.usd:.2g} USD"
+
+    @property
+    def _whom(self) -> str:
+        return f"{self.endpoint} (this machine: emulated)" if self.emulated else self.endpoint
 
 
 def gated(plan: Plan, today: date) -> Plan:
     """The plan with what services are told and charge; cells that may not ask one are skipped with the reason."""
     if all(planned.backend is None or planned.backend.service is None for planned in plan.cells):
         return plan
-    hints: list[str] | None = None
+    personal_hints: list[str] | None = None
     cells = []
     for planned in plan.cells:
         found, reason = _served(planned, plan, today)
         if found is not None and reason is None and not plan.request.allow_personal:
-            hints = _hints(plan) if hints is None else hints
-            if hints:
-                reason = f"{'; '.join(hints)}: nothing is sent to {found.endpoint} unless --allow-personal says so"
+            personal_hints = hints(plan) if personal_hints is None else personal_hints
+            if personal_hints:
+                reason = (
+                    f"{'; '.join(personal_hints)}: nothing is sent to {found.endpoint} unless --allow-personal says so"
+                )
         cell = planned.cell if reason is None else replace(planned.cell, status=Status.SKIPPED, reason=reason)
         cells.append(replace(planned, cell=cell, served=found))
     return replace(plan, cells=tuple(cells))
@@ -94,10 +112,10 @@ def _served(planned: PlannedCell, plan: Plan, today: date) -> tuple[Served | Non
         at_rates(expected, rates),
         rented is not None,
     )
-    return found, _forbidden(plan, where.url, missing) or service.why_not(where)
+    return found, forbidden(plan, where.url, missing) or service.why_not(where)
 
 
-def _forbidden(plan: Plan, url: str, missing: Sequence[str]) -> str | None:
+def forbidden(plan: Plan, url: str, missing: Sequence[str]) -> str | None:
     request = plan.request
     if not request.allow_spend or request.max_cost_usd is None:
         return f"would send texts to {url}, which may charge for it: allow it with --allow-spend and --max-cost USD"
@@ -118,7 +136,7 @@ def _prices(book: PriceBook, item: str, base: str, sorts: Iterable[str]) -> tupl
     return found, tuple(missing)
 
 
-def _hints(plan: Plan) -> list[str]:
+def hints(plan: Plan) -> list[str]:
     """Of all texts that any cell may send, those of suites too."""
     task = plan.task
     texts = replace(task, extra_tests={**task.extra_tests, **task.suites})
@@ -126,25 +144,28 @@ def _hints(plan: Plan) -> list[str]:
 
 
 def leaving(plan: Plan) -> list[Leaving]:
-    """One for each endpoint that planned cells would ask."""
-    by_endpoint: dict[str, list[PlannedCell]] = {}
+    """One for each endpoint that planned cells would ask, and one for each at which they would hire machines."""
+    by_endpoint: dict[tuple[str, str], list[PlannedCell]] = {}
     for planned in plan.cells:
-        if planned.served is not None and planned.cell.status is Status.PLANNED:
-            by_endpoint.setdefault(planned.served.endpoint, []).append(planned)
-    return [_leaving(plan, found) for found in by_endpoint.values()]
+        if planned.paid is not None and planned.cell.status is Status.PLANNED:
+            place = planned.place.name if planned.place else ""
+            by_endpoint.setdefault((planned.paid.endpoint, place), []).append(planned)
+    return [_leaving(plan, found, place) for (_, place), found in by_endpoint.items()]
 
 
-def _leaving(plan: Plan, cells: Sequence[PlannedCell]) -> Leaving:
-    served = [planned.served for planned in cells if planned.served is not None]
+def _leaving(plan: Plan, cells: Sequence[PlannedCell], place: str) -> Leaving:
+    """A machine is sent all that a cell is given here: no answers to what it is asked, but all documents."""
+    served = [planned.paid for planned in cells if planned.paid is not None]
     sets: dict[str, int] = {}
     for planned in cells:
         sets.update({name: len(found) for name, found in plan.asked(planned).items()})
-        if any(step.needs_training or step.role == "context" for step in planned.steps):
+        if place or any(step.needs_training or step.role == "context" for step in planned.steps):
             sets.update({name: len(found) for name in ("train", "validation") if (found := getattr(plan.task, name))})
     tokens: Counter[str] = Counter()
     for planned in cells:
         tokens.update((planned.cell.estimate.billed if planned.cell.estimate else None) or {})
-    documents = len(plan.task.documents) if any(step.needs_documents for p in cells for step in p.steps) else 0
+    reads = bool(place) or any(step.needs_documents for planned in cells for step in planned.steps)
+    documents = len(plan.task.documents) if reads else 0
     return Leaving(
         served[0].endpoint,
         served[0].emulated,
@@ -155,6 +176,8 @@ def _leaving(plan: Plan, cells: Sequence[PlannedCell]) -> Leaving:
         sum(each.usd or 0.0 for each in served),
         _unique(each.prices for each in served),
         _unique([notice.told for notice in each.notices] for each in served),
+        place,
+        len(cells),
     )
 
 

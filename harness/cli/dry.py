@@ -31,9 +31,10 @@ def show_plan(request: Request, registry: Registry, as_json: bool) -> None:
     for planned in made.cells:
         cell, expected = planned.cell, planned.cell.estimate
         seconds = expected.wall_s if expected else None
-        usd = None if seconds is None or tariff is None else tariff.machine_usd(seconds, planned.device, machine)
-        if planned.served is not None:
-            usd = None if usd is None or planned.served.usd is None else usd + planned.served.usd
+        held_s, device = planned.here
+        usd = None if held_s is None or tariff is None else tariff.machine_usd(held_s, device, machine)
+        if planned.paid is not None:
+            usd = None if usd is None or planned.paid.usd is None else usd + planned.paid.usd
         rows.append(
             {
                 "arm": planned.name,
@@ -44,7 +45,7 @@ def show_plan(request: Request, registry: Registry, as_json: bool) -> None:
                 "estimated_flops": expected.flops if expected else None,
                 "estimated_ram_bytes": expected.peak_ram_bytes if expected else None,
                 "estimated_usd": usd,
-                "endpoint": planned.served.endpoint if planned.served else None,
+                "endpoint": planned.paid.endpoint if planned.paid else None,
                 "reason": cell.reason,
             }
         )

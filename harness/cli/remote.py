@@ -1,4 +1,4 @@
-"""`harness remote orphans|cancel|release`: trainings and deployments of services, seen from here."""
+"""`harness remote orphans|cancel|release`: trainings, machines and deployments of services, seen from here."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def remote() -> None:
 @json_option
 @store_option
 def orphans(cancelling: bool, as_json: bool, store: Path) -> None:
-    """Trainings and deployments with our label; those without a cell may be of another store, or left over."""
+    """Trainings, machines and deployments of our label; those without a cell may be of another store, or left over."""
     from harness.orphans import cancel, labelled
 
     registry = load_registry()
@@ -34,14 +34,14 @@ def orphans(cancelling: bool, as_json: bool, store: Path) -> None:
             row["state"] = cancel(registry, row["label"], store).told
     show(rows, as_json)
     if not rows and not as_json:
-        click.echo("no training and no deployment carries our label")
+        click.echo("no training, no machine and no deployment carries our label")
 
 
 @remote.command()
 @click.argument("label")
 @store_option
 def cancel(label: str, store: Path) -> None:
-    """Cancel one training, or remove one deployment, by its label or name."""
+    """End one training or machine, or remove one deployment, by its label or name."""
     from harness.orphans import cancel
 
     ended = cancel(load_registry(), label, store)
@@ -59,7 +59,7 @@ def release(label: str, store: Path) -> None:
 
 
 def detach_or_cancel(registry: Registry, store: Path) -> None:
-    """After an interruption: trainings that a service does go on unless somebody at a terminal wants them to end."""
+    """After an interruption: what a service does goes on unless somebody at a terminal wants them to end."""
     from harness.orphans import cancel, claims
 
     running = [label for label, claim in claims(store).items() if claim.state == State.RUNNING]

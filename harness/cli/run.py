@@ -95,6 +95,12 @@ def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
     envvar="HARNESS_HELD",
     help="Texts, one a line: how much of them does training make a model forget?",
 )
+@click.option(
+    "--on",
+    metavar="SERVICE:FLAVOR",
+    envvar="HARNESS_ON",
+    help="Hire a machine for each cell that would run here, such as huggingface:l4x1; with --allow-spend.",
+)
 @click.option("--jobs", type=int, default=1, envvar="HARNESS_JOBS", show_default=True, help="Cells at once.")
 @click.option(
     "--time-limit", type=float, default=3600.0, envvar="HARNESS_TIME_LIMIT", show_default=True, help="Seconds per cell."
@@ -129,7 +135,7 @@ def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
     "--allow-spend",
     is_flag=True,
     envvar="HARNESS_ALLOW_SPEND",
-    help="Ask services, which charge by the token; with --max-cost.",
+    help="Ask services, which charge for it; with --max-cost.",
 )
 @click.option(
     "--allow-personal",
@@ -156,6 +162,7 @@ def run(
     settings: tuple[str, ...],
     trials: int | None,
     held: str | None,
+    on: str | None,
     jobs: int,
     time_limit: float,
     keep: str,
@@ -193,6 +200,7 @@ def run(
         settings=_settings(settings),
         trials=trials or 0,
         held=held,
+        on=on,
         jobs=jobs,
         keep=keep,
         energy=energy,

@@ -8,7 +8,7 @@ from harness.criteria import Criteria
 from harness.evidence import CellEvidence, Evidence
 from harness.meter import total
 from harness.ownership import Costs, Range
-from harness.prices.book import LAYER_S, VCPU, Accelerator, Pace, Price
+from harness.prices.book import HOUR, LAYER_S, VCPU, Accelerator, Pace, Price
 from harness.prices.tariff import ON_GPU
 from harness.prices.tokens import adapting_tokens_usd, how_charged, rented_hour, tokens_usd
 from harness.types import Basis, Usage
@@ -41,6 +41,8 @@ def charged_by(evidence: Evidence) -> str:
     """The figure of `Usage` that adapting here is charged by."""
     if evidence.arm.model is None or evidence.served is not None:
         return "cpu_s"
+    if evidence.hired is not None:
+        return "wall_s"
     return "wall_s" if evidence.device == ON_GPU else "flops"
 
 
@@ -63,10 +65,18 @@ def how_answered(evidence: Evidence) -> str:
         return "no prices are known"
     if evidence.served is not None:
         return how_charged(evidence)
+    if (hired := evidence.hired) is not None:
+        return f"seconds measured on a hired machine, {_told(_hired_hour(evidence), hired['flavor'])}"
     if charged_by(evidence) == "wall_s":
         priced, named = evidence.tariff.gpu_usd(1.0, evidence.gpu) is not None, evidence.gpu or "this GPU"
         return f"seconds measured on {named} at its price of an hour" if priced else f"no price is known for {named}"
     return f"CPU seconds measured, {_told(evidence.tariff.cpu_hour, VCPU)}"
+
+
+def _hired_hour(evidence: Evidence) -> Price | None:
+    """Of the machine that it was done on, by its service's own prices."""
+    hired, tariff = evidence.hired, evidence.tariff
+    return tariff.book.price(hired["flavor"], HOUR, hired["machines"]) if hired and tariff else None
 
 
 def _told(price: Price | None, item: str) -> str:
@@ -110,6 +120,9 @@ def _where_it_ran_usd(evidence: Evidence, wall_s: float | None, cpu_s: float | N
     tariff = evidence.tariff
     if tariff is None:
         return None
+    if evidence.hired is not None:
+        price = _hired_hour(evidence)
+        return None if wall_s is None or price is None else wall_s / 3600 * price.usd
     if charged_by(evidence) == "wall_s":
         return None if wall_s is None else tariff.gpu_usd(wall_s, evidence.gpu)
     return None if cpu_s is None else tariff.cpu_usd(cpu_s)

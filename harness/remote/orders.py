@@ -1,11 +1,11 @@
-"""Training that a service does: what is ordered, and what a backend's plugin must be able to do for it."""
+"""What a service does for a cell in its own time: what is ordered, and what a plugin must be able to do for it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Protocol
+from typing import ClassVar, Protocol, Self, TypeVar
 
 HOSTED_EPOCHS = 4
 """Where a service chooses: three is usual, and it may be more."""
@@ -63,12 +63,27 @@ class HostedJob:
     trained_tokens: int | None = None
     seconds: float | None = None
     """From its creation to its end."""
+    billed_s: float | None = None
+    """So far, of a hired machine; None where the service does not tell."""
+
+
+class Ordered(Protocol):
+    """Files that are sent first, and a label, ours, by which the job is found again."""
+
+    suffix: ClassVar[str]
+    """Of the names of its files."""
+
+    @property
+    def files(self) -> Sequence[bytes]: ...
+
+    def labelled(self, label: str) -> Self: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """One hosted training of one cell."""
 
+    suffix: ClassVar[str] = ".jsonl"
     model: str
     train: bytes
     """JSON lines, as the service wants them."""
@@ -76,11 +91,21 @@ class Order:
     """Empty where there are none."""
     recipe: HostedRecipe
     label: str = ""
-    """Ours, by which the job is found again; given when it is sent."""
+    """Given when it is sent."""
+
+    @property
+    def files(self) -> Sequence[bytes]:
+        return [content for content in (self.train, self.validation) if content]
+
+    def labelled(self, label: str) -> Self:
+        return replace(self, label=label)
 
 
-class Jobs(Protocol):
-    """What a service that trains can do; only `create` costs money. All raise what `faults` names."""
+Wanted = TypeVar("Wanted", bound=Ordered, contravariant=True)
+
+
+class Orders(Protocol[Wanted]):
+    """What a service that does such jobs can do; only `create` costs money. All raise what `faults` names."""
 
     def upload(self, name: str, content: bytes) -> str:
         """The id of a file of this name and content, sent unless it is there."""
@@ -90,7 +115,7 @@ class Jobs(Protocol):
         """Whether an uploaded file can be used; raises `Refused` for one that never will."""
         ...
 
-    def create(self, order: Order, train: str, validation: str | None) -> HostedJob:
+    def create(self, order: Wanted, file: str, other: str | None, /) -> HostedJob:
         """Sends one request and never a second one."""
         ...
 
@@ -101,3 +126,7 @@ class Jobs(Protocol):
     def job(self, id: str) -> HostedJob: ...
 
     def cancel(self, id: str) -> HostedJob: ...
+
+
+class Jobs(Orders[Order], Protocol):
+    """Of a service that trains: `create(order, train, validation)`."""

@@ -22,7 +22,7 @@ from harness.remote.redaction import Redactor
 
 MILLION = 1e6
 Billed = Mapping[str, int]
-"""`input tokens`, `output tokens`, `embedding tokens`, `training tokens` or `hosting seconds` -> how many."""
+"""`input`, `output`, `embedding` or `training tokens`, `hosting seconds` or `machine seconds` -> how many."""
 
 
 def tokens(billed: Billed) -> int:
@@ -52,7 +52,7 @@ class Ledger:
     billed: Counter[str] = field(default_factory=Counter)
     """Over all calls that were answered, in the service's own figures."""
     order: Mapping[str, Any] | None = None
-    """The last line about a hosted training."""
+    """The last line about a hosted training or a hired machine."""
     hosting: Mapping[str, Any] | None = None
     """The last line about a deployment that is charged by the hour."""
 
@@ -83,8 +83,7 @@ class Ledger:
             self.billed.update(line["billed"])
             self.calls += 1
             self.guessed += line.get("guessed", False)
-        elif "order" in line:
-            self.order = line["order"]
+        self.order = line.get("order", self.order)
         self.hosting = line.get("hosting", self.hosting)
 
 
@@ -174,7 +173,7 @@ class Purse:
         self._append({**line, "guessed": True} if guessed else line)
 
     def note(self, order: Mapping[str, Any]) -> None:
-        """The state of a hosted training."""
+        """The state of a hosted training or a hired machine."""
         self._append({"order": dict(order)})
 
     def host(self, hosting: Mapping[str, Any]) -> None:

@@ -1,8 +1,8 @@
-"""Backend `huggingface`: models behind Hugging Face's router of inference providers, by huggingface_hub."""
+"""Hugging Face by huggingface_hub: models behind its router of inference providers, and the machines of its Jobs."""
 
 from collections.abc import Iterable
 
-from harness.plugin import BackendSpec, hookimpl, later
+from harness.plugin import BackendSpec, MachinesSpec, hookimpl, later
 from harness.remote.service import Service
 
 
@@ -29,5 +29,24 @@ def harness_backends() -> Iterable[BackendSpec]:
                 tuned=lambda model: f"ft:{model}",
                 notices=lambda card, endpoint, tunes, today: (),
             ),
+        )
+    ]
+
+
+@hookimpl
+def harness_machines() -> Iterable[MachinesSpec]:
+    where = "harness_huggingface.flavors"
+    return [
+        MachinesSpec(
+            name="huggingface",
+            summary="Hugging Face's Jobs, with files in HF_HARNESS_REPO",
+            flavor=later(f"{where}:flavor"),
+            load="harness_huggingface.machines:machines",
+            endpoint=later(f"{where}:endpoint"),
+            secrets=("HF_TOKEN",),
+            why_not=later(f"{where}:unready"),
+            requires=("huggingface_hub", "httpx2"),
+            extra="huggingface",
+            preload=("harness_huggingface.machines",),
         )
     ]

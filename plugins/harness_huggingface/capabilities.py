@@ -34,7 +34,7 @@ def offers(card: ModelCard) -> frozenset[Capability]:
 
 def why_not(card: ModelCard, capability: Capability) -> str:
     if capability.startswith("tune:hosted") and card.family != cards.EMBEDDING:
-        return "Hugging Face's providers train no models: what its Jobs could train is not offered here"
+        return "Hugging Face's providers train no models: --on huggingface:FLAVOR hires machines that do"
     return cards.unoffered(card, capability)
 
 

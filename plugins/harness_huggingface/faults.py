@@ -23,21 +23,21 @@ OF_ONE_QUESTION = ("content_filter", "context_length_exceeded", "maximum context
 
 
 @contextmanager
-def faults(redact: Redact) -> Iterator[None]:
-    """Raises `Refused` and `Doubtful`."""
+def faults(redact: Redact, *, errors_are_sure: bool = True) -> Iterator[None]:
+    """Raises `Refused` and `Doubtful`; `errors_are_sure`: a 5xx that is no gateway's says that nothing was done."""
     try:
         yield
     except InferenceTimeoutError as error:
         raise silence(error.__cause__ or error, NEVER_SENT, redact) from None
     except HfHubHTTPError as error:
-        raise _of_answer(error.response, redact) from None
+        raise _of_answer(error.response, redact, errors_are_sure) from None
     except httpx2.HTTPError as error:
         raise silence(error, NEVER_SENT, redact) from None
     except (ValueError, TypeError, KeyError) as error:
         raise unreadable(error, redact) from None
 
 
-def _of_answer(response: httpx2.Response, redact: Redact) -> Refused | Doubtful:
+def _of_answer(response: httpx2.Response, redact: Redact, errors_are_sure: bool) -> Refused | Doubtful:
     code, message = _error(response)
     told = line(response.status_code, code, message or "no reason told", redact)
     said = f"{code} {message}".lower()
@@ -46,7 +46,7 @@ def _of_answer(response: httpx2.Response, redact: Redact) -> Refused | Doubtful:
         return BadRequest(told, message, UNANSWERED if one else code)
     if response.status_code == PAYMENT or (response.status_code == 429 and any(words in said for words in QUOTA)):
         return Refused(f"the account's quota or balance is used up: {told}")
-    sure, after = response.status_code not in GATEWAY, response.headers.get("retry-after")
+    sure, after = errors_are_sure and response.status_code not in GATEWAY, response.headers.get("retry-after")
     return of_status(response.status_code, told, after, errors_are_sure=sure)
 
 

@@ -155,14 +155,19 @@ def test_a_run_is_judged_on_its_own_terms_until_others_are_asked_for(
 
 
 def test_an_estimate_goes_by_what_ran_here_before(tmp_path: Path) -> None:
-    """A cell of 4e10 FLOPs in 2 s; those that are small, failed, or of another backend say nothing of it."""
+    """A cell of 4e10 FLOPs in 2 s; those that are small, failed, done elsewhere, or of another backend do not."""
     assert seen_rates(tmp_path / "nowhere") == {}
     store = Store(tmp_path / "store")
-    cells = [(f"k{n}", backend) for n, backend in enumerate(("a", "a", "a", "b"))]
+    cells = [(f"k{n}", backend) for n, backend in enumerate(("a", "a", "a", "b", "a"))]
     planned = [{"key": key, "arm": {"backend": backend}} for key, backend in cells]
     store.append("run", "r", "r", {"cells": [*planned, {"key": "never ran", "arm": {"backend": "a"}}]})
-    for (key, _), flops, status in zip(cells, (4e10, 1e3, 9e99, 3e10), ("done", "done", "failed", "done"), strict=True):
-        store.append("cell", key, "r", {"status": status, "usage": {"total": {"flops": flops, "wall_s": 2.0}}})
+    for (key, _), flops, status in zip(
+        cells, (4e10, 1e3, 9e99, 3e10, 9e12), ("done", "done", "failed", "done", "done"), strict=True
+    ):
+        used = {"total": {"flops": flops, "wall_s": 2.0}}
+        store.append(
+            "cell", key, "r", {"status": status, "usage": used, "log": {"elsewhere": {}} if key == "k4" else {}}
+        )
     store.close()
     assert seen_rates(tmp_path / "store") == {"a": 2e10, "b": 1.5e10}
     (tmp_path / "begun").mkdir()

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,8 @@ from harness.errors import HarnessError, UsageError
 from harness.remote import redaction
 from harness.remote.endpoint import endpoint
 from harness.remote.faults import Doubtful, Refused
-from harness.remote.hosted import DEADLINE_S, DOUBT_S, TRAINING, Hosted
+from harness.remote.hosted import DEADLINE_S, DOUBT_S, Hosted
+from harness.remote.machines import HIRED, MACHINE_SECONDS, Hire
 from harness.remote.orders import HostedJob, HostedRecipe, Order, Pending, State
 from harness.remote.purse import CapReached, Purse, read_ledger
 from harness.remote.redaction import Redactor, end_output, redact_output
@@ -369,7 +371,79 @@ def test_an_order_above_the_cap_is_not_sent(purse: Callable[..., Purse], service
     assert not service.jobs
 
 
-def test_a_kill_between_the_intents_is_no_doubt(purse: Callable[..., Purse], step: Step, tmp_path: Path) -> None:
-    purse().intend(TRAINING, {"training tokens": 1_000})
-    assert isinstance(step(), Pending)
-    assert read_ledger(tmp_path / "paid" / "cell.jsonl").open[TRAINING] == 1
+def test_an_intent_that_a_kill_tore_is_none(purse: Callable[..., Purse], step: Step, tmp_path: Path) -> None:
+    """What it may cost and what it is are one line: there is no kill between them."""
+    file = tmp_path / "paid" / "cell.jsonl"
+    step()
+    lines = [line for line in file.read_bytes().split(b"\n") if line]
+    assert b'"sent"' in lines[0]
+    assert b'"intended"' in lines[0]
+    file.write_bytes(lines[0][:-9])
+    assert read_ledger(file).order is None
+    assert read_ledger(file).spent_usd == 0
+
+
+# -- a hired machine ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hire(tmp_path: Path, service: Service, clock: Clock) -> Callable[..., HostedJob | Pending]:
+    def hires(of: str = "this") -> HostedJob | Pending:
+        found = Purse(tmp_path / "paid" / "cell.jsonl", {MACHINE_SECONDS: 1e6 / 3600}, 5.0)
+        wanted = Hire("small", b"work", 3600.0, "0.1.0")
+        return Hosted[Any](service, found, 3600, charge=HIRED, of=of, clock=clock).go_on(wanted)
+
+    return hires
+
+
+Hires = Callable[..., HostedJob | Pending]
+
+
+def test_a_machine_is_charged_by_its_seconds_also_where_it_failed(
+    hire: Hires, service: Service, tmp_path: Path
+) -> None:
+    hire()
+    service.becomes("job-0", state=State.FAILED, told="ERROR", billed_s=359.2)
+    for _ in range(2):
+        with pytest.raises(HarnessError, match="--fresh orders another machine"):
+            hire()
+    ledger = read_ledger(tmp_path / "paid" / "cell.jsonl")
+    assert dict(ledger.billed) == {"machine seconds": 360}
+    assert ledger.spent_usd == pytest.approx(0.1)
+    assert next(iter(service.uploads)).endswith(".tar.gz")
+
+
+def test_a_machine_of_which_no_seconds_are_told_costs_the_most(hire: Hires, service: Service, tmp_path: Path) -> None:
+    hire()
+    service.becomes("job-0", state=State.CANCELLED, told="CANCELED")
+    with pytest.raises(HarnessError):
+        hire()
+    ledger = read_ledger(tmp_path / "paid" / "cell.jsonl")
+    assert (ledger.spent_usd, ledger.guessed) == (pytest.approx(1.0), 1)
+
+
+def test_a_machine_that_runs_on_beyond_its_time_is_ended(hire: Hires, service: Service) -> None:
+    hire()
+    service.becomes("job-0", billed_s=3599.0)
+    hire()
+    assert service.jobs["job-0"].state is State.RUNNING
+    service.becomes("job-0", billed_s=3601.0)
+    assert isinstance(hire(), Pending)
+    assert service.jobs["job-0"].state is State.CANCELLED
+
+
+def test_other_work_of_a_cell_is_another_order_once_the_first_has_ended(
+    hire: Hires, service: Service, tmp_path: Path
+) -> None:
+    hire()
+    with pytest.raises(HarnessError, match="harness remote cancel harness-cell-"):
+        hire("that")
+    service.becomes("job-0", state=State.SUCCEEDED, told="COMPLETED", billed_s=10.0)
+    assert isinstance(hire(), HostedJob)
+    assert isinstance(hire("that"), Pending)
+    assert len(service.jobs) == 2
+    service.becomes("job-1", state=State.SUCCEEDED, told="COMPLETED", billed_s=20.0)
+    found = hire("that")
+    assert isinstance(found, HostedJob)
+    assert found.id == "job-1"
+    assert dict(read_ledger(tmp_path / "paid" / "cell.jsonl").billed) == {"machine seconds": 30}

@@ -208,9 +208,7 @@ def _release(service: Service, file: Path, state: Accounts) -> None:
     assert order is not None
     labels = {service.label(job) for job in state.jobs.values()}
     assert order["label"] not in labels, "it did not find a job that is there"
-    purse.note({**order, "state": "withdrawn"})
-    while purse.ledger.open["training"] > 0:
-        purse.refused("training")
+    purse.refused(order["key"], order={**order, "state": "withdrawn"})
     purse.close()
 
 

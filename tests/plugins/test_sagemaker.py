@@ -474,7 +474,8 @@ def _of_rented(server: SageMakerState) -> dict[tuple[str, str], float]:
 
 
 def test_an_unknown_price_is_not_0(ran: Ran, server: SageMakerState, tmp_path: Path) -> None:
-    report = ran(models=[f"sagemaker:{CHAT}", f"sagemaker:{RENTED}"], prices=price_list(tmp_path, {}))
+    (tmp_path / "none.toml").write_text("")
+    report = ran(models=[f"sagemaker:{CHAT}", f"sagemaker:{RENTED}"], prices=tmp_path / "none.toml")
     reasons = "; ".join(cell["reason"] for cell in report["cells"])
     assert "no price is known of 1M input tokens of chatty and 1M output tokens of chatty" in reasons
     assert "no price is known of an hour of ml.g5.xlarge" in reasons
@@ -522,6 +523,7 @@ def test_orphans_are_what_no_cell_claims(server: SageMakerState, opened: Opened,
     assert "costs nothing" in rows["harness-halfway-0123abcd"]["state"]
     for label in rows:
         cancel(registry, label, store)
+    assert session._hosting._deployments.look(name).told == "Deleting"
     assert session._hosting._deployments.look(name) is None
     assert (server.endpoints, server.configs) == ({}, {})
     assert labelled(registry, store) == []

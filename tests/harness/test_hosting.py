@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError
+from harness.remote.counts import Counts
 from harness.remote.faults import Doubtful, Refused
 from harness.remote.hosted import DOUBT_S
 from harness.remote.hosting import HOSTING, MOST_S, START_S, Deployment, Hosting, Stage
@@ -264,3 +265,13 @@ def test_whatever_breaks_it_is_one_at_a_time_and_in_the_end_none(tmp_path: Path,
         found = read_ledger(file)
         assert sum(own.up_s) <= found.billed[HOSTING] + found.doubt_usd / USD_PER_HOUR * 3600
         assert math.isfinite(found.known_usd)
+
+
+def test_a_second_that_has_begun_is_counted() -> None:
+    """Else a few answers of what costs by the hour would be free."""
+    now = [0.0]
+    counts = Counts(clock=lambda: now[0])
+    counts.rent(0.0)
+    assert counts.usage().billed == {HOSTING: 0}
+    now[0] = 0.2
+    assert counts.usage().billed == {HOSTING: 1}

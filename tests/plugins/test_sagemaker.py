@@ -27,7 +27,7 @@ from harness.testing import BackendKit
 from harness_aws import harness_backends
 from harness_aws.sagemaker.capabilities import describe, offers, why_not
 from tests.support.sagemaker_server import SageMaker, SageMakerState, serving
-from tests.support.served import CAP_USD, questions
+from tests.support.served import CAP_USD, SAGEMAKER, many, questions
 from tests.support.served_aws import KEY, environment, price_list
 
 pytestmark = pytest.mark.remote
@@ -558,6 +558,14 @@ def test_it_trains_nothing_and_says_why(server: SageMakerState) -> None:
         assert offers(describe(model)) == {f"{verb}:{kind}" for verb in ("answer", "read") for kind in Kind}
     assert offers(describe("model/bge-small@ml.m5.large")) == {"embed"}
     assert "trains nothing" in why_not(describe(CHAT), "tune:hosted:choice")
+
+
+@pytest.mark.slow
+def test_random_lifecycles_pay_for_nothing_twice(tmp_path: Path) -> None:
+    found = many(tmp_path, 20, seed=1, service=SAGEMAKER)
+    assert [number for number, ended in enumerate(found) if not ended.sound] == []
+    assert {ended.outcome for ended in found} == {"done"}
+    assert sum(ended.kills for ended in found) > 3
 
 
 class TestSageMaker(BackendKit):

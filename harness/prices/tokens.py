@@ -42,7 +42,7 @@ def tokens_usd(evidence: Evidence, used: Iterable[Usage]) -> float | None:
         if usage.billed is None:
             return None
         for sort, count in usage.billed.items():
-            if sort != HOSTING and evidence.served["rented"]:
+            if sort != HOSTING and evidence.served.get("rented"):
                 continue
             price = token_price(evidence.tariff.book, evidence.model.id, evidence.served["item"], sort)
             if price is None:
@@ -61,7 +61,7 @@ def how_charged(evidence: Evidence) -> str:
     prices: list[str] = evidence.served["prices"]
     if not prices:
         return "no price of its tokens is known"
-    figures = "from its start to its end" if evidence.served["rented"] else "tokens as the service told them"
+    figures = "from its start to its end" if evidence.served.get("rented") else "tokens as the service told them"
     return f"{figures}, {'; '.join(prices)}"
 
 

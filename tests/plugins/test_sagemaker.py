@@ -208,6 +208,19 @@ def test_once_it_has_answered_a_refusal_is_no_sign_of_the_other_form(
         session.answer(questions(3))
 
 
+def test_where_neither_form_is_understood_both_refusals_are_told(
+    opened: Opened, server: SageMakerState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.support.standin import Refusal
+
+    def refuses(self: SageMaker, name: str, body: dict[str, Any]) -> Any:
+        raise Refusal(400, "no talk" if "messages" in body else "no text", "ModelError")
+
+    monkeypatch.setattr(SageMaker, "invoke", refuses)
+    with pytest.raises(HarnessError, match=r"no text.*and asked by messages: .*no talk"):
+        opened().answer(questions(1))
+
+
 def test_vectors_are_of_unit_length_in_the_order_asked(server: SageMakerState, opened: Opened, tmp_path: Path) -> None:
     session = opened(EMBED)
     texts = [f"text {number} of {'many ' * (number % 3)}words" for number in range(40)]

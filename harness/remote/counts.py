@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -55,7 +56,8 @@ class Counts:
             now = self._clock()
             self._billed[HOSTING] += now - self._rented
             self._rented = now
-        billed = {sort: round(count) for sort, count in self._billed.items()}
+        # A second that has begun is one: what answered within it was not free.
+        billed = {sort: math.ceil(count) if sort == HOSTING else round(count) for sort, count in self._billed.items()}
         used = Usage(wall_s=self._wall_s or None, tokens=tokens(billed), billed=billed)
         self._wall_s = 0.0
         self._billed.clear()

@@ -294,3 +294,13 @@ def test_all_time_counts_that_passes_while_one_is_rented_here_or_when_an_answer_
     counts.take("b", {"input tokens": 10}, 20.0)
     asked = counts.usage()
     assert (asked.billed, asked.wall_s, asked.tokens) == ({"input tokens": 20, HOSTING: 27}, 20.0, 20)
+
+
+def test_a_second_that_has_begun_is_counted() -> None:
+    """Else a few answers of what costs by the hour would be free."""
+    now = [0.0]
+    counts = Counts(clock=lambda: now[0])
+    counts.rent(0.0)
+    assert counts.usage().billed == {HOSTING: 0}
+    now[0] = 0.2
+    assert counts.usage().billed == {HOSTING: 1}

@@ -27,7 +27,7 @@ from harness.testing import BackendKit
 from harness_aws import harness_backends
 from harness_aws.sagemaker.capabilities import describe, offers, why_not
 from tests.support.sagemaker_server import SageMaker, SageMakerState, serving
-from tests.support.served import CAP_USD, questions
+from tests.support.served import CAP_USD, SAGEMAKER, many, questions
 from tests.support.served_aws import KEY, environment, price_list
 
 pytestmark = pytest.mark.remote
@@ -206,6 +206,19 @@ def test_once_it_has_answered_a_refusal_is_no_sign_of_the_other_form(
     monkeypatch.setattr(SageMaker, "invoke", refuses)
     with pytest.raises(HarnessError, match=r"424 ModelError: Received client error \(400\)"):
         session.answer(questions(3))
+
+
+def test_where_neither_form_is_understood_both_refusals_are_told(
+    opened: Opened, server: SageMakerState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.support.standin import Refusal
+
+    def refuses(self: SageMaker, name: str, body: dict[str, Any]) -> Any:
+        raise Refusal(400, "no talk" if "messages" in body else "no text", "ModelError")
+
+    monkeypatch.setattr(SageMaker, "invoke", refuses)
+    with pytest.raises(HarnessError, match=r"no text.*and asked by messages: .*no talk"):
+        opened().answer(questions(1))
 
 
 def test_vectors_are_of_unit_length_in_the_order_asked(server: SageMakerState, opened: Opened, tmp_path: Path) -> None:
@@ -474,7 +487,8 @@ def _of_rented(server: SageMakerState) -> dict[tuple[str, str], float]:
 
 
 def test_an_unknown_price_is_not_0(ran: Ran, server: SageMakerState, tmp_path: Path) -> None:
-    report = ran(models=[f"sagemaker:{CHAT}", f"sagemaker:{RENTED}"], prices=price_list(tmp_path, {}))
+    (tmp_path / "none.toml").write_text("")
+    report = ran(models=[f"sagemaker:{CHAT}", f"sagemaker:{RENTED}"], prices=tmp_path / "none.toml")
     reasons = "; ".join(cell["reason"] for cell in report["cells"])
     assert "no price is known of 1M input tokens of chatty and 1M output tokens of chatty" in reasons
     assert "no price is known of an hour of ml.g5.xlarge" in reasons
@@ -522,6 +536,7 @@ def test_orphans_are_what_no_cell_claims(server: SageMakerState, opened: Opened,
     assert "costs nothing" in rows["harness-halfway-0123abcd"]["state"]
     for label in rows:
         cancel(registry, label, store)
+    assert session._hosting._deployments.look(name).told == "Deleting"
     assert session._hosting._deployments.look(name) is None
     assert (server.endpoints, server.configs) == ({}, {})
     assert labelled(registry, store) == []
@@ -556,6 +571,14 @@ def test_it_trains_nothing_and_says_why(server: SageMakerState) -> None:
         assert offers(describe(model)) == {f"{verb}:{kind}" for verb in ("answer", "read") for kind in Kind}
     assert offers(describe("model/bge-small@ml.m5.large")) == {"embed"}
     assert "trains nothing" in why_not(describe(CHAT), "tune:hosted:choice")
+
+
+@pytest.mark.slow
+def test_random_lifecycles_pay_for_nothing_twice(tmp_path: Path) -> None:
+    found = many(tmp_path, 20, seed=1, service=SAGEMAKER)
+    assert [number for number, ended in enumerate(found) if not ended.sound] == []
+    assert {ended.outcome for ended in found} == {"done"}
+    assert sum(ended.kills for ended in found) > 3
 
 
 class TestSageMaker(BackendKit):

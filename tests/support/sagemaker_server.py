@@ -40,6 +40,11 @@ class SageMakerState(AwsState):
     created: int = 0
     rented_s: list[float] = field(default_factory=list)
     """Of each that is gone, from its creation to its removal."""
+    rented_as: str = ""
+    """Under which prices have tokens of what was rented; empty: under its name."""
+
+    def item(self, model: str) -> str:
+        return self.rented_as if self.rented_as and model.startswith("harness-") else model
 
 
 class SageMaker:

@@ -17,9 +17,9 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.plugin import Example, Question, Text
 from harness.remote.endpoint import Endpoint
-from harness.remote.orders import HostedRecipe, Pending
+from harness.remote.orders import HostedRecipe, Pending, StillWaiting
 from harness.remote.purse import Purse, read_ledger
-from tests.support import aws_server, openai_server, served_aws, vertex_server
+from tests.support import aws_server, openai_server, sagemaker_server, served_aws, vertex_server
 from tests.support.standin import Accounts
 
 RATES = {
@@ -73,6 +73,11 @@ class Service:
     """Of a job as the service has it."""
     deployed: Callable[[Any], set[str]] = lambda state: set()
     """Labels of what is deployed."""
+    model: str = "m"
+    trains: bool = True
+    """Else it is rented."""
+    reads: str = "jobs"
+    """The part that reads with an SDK that may ask again."""
 
     def part(self, name: str) -> Any:
         return import_module(f"{self.plugin}.{name}")
@@ -104,6 +109,17 @@ AWS = Service(
     functools.partial(served_aws.environment, secret="secret-lifecycle"),
     lambda job: str(job["jobName"]),
     lambda state: {each["modelDeploymentName"] for each in state.deployments.values()},
+)
+SAGEMAKER = Service(
+    "harness_aws.sagemaker",
+    functools.partial(sagemaker_server.SageMakerState, rented_as="ft:m"),
+    sagemaker_server.serving,
+    functools.partial(served_aws.environment, secret="secret-lifecycle"),
+    lambda job: "",
+    lambda state: set(state.endpoints),
+    model="model/llama@ml.g5.xlarge",
+    trains=False,
+    reads="endpoints",
 )
 
 
@@ -242,15 +258,14 @@ def _work(service: Service, url: str, file: Path, asked: int) -> int:
     harness.remote.paying._JITTER = wait_random(0, 0.01)  # type: ignore[assignment]
     harness.remote.session.POLL_EMULATED_S = 0.01
     harness.remote.faults.RETRY_S = 0.01
-    if hasattr(service.part("jobs"), "READS"):
-        service.part("jobs").READS = 0
+    if hasattr(service.part(service.reads), "READS"):
+        service.part(service.reads).READS = 0
     hosted.DOUBT_S = hosting.DOUBT_S = 0.3
     purse = Purse(file, TUNED, CAP_USD)
     try:
-        backend, card = service.part("backend").load(), service.part("capabilities").describe("m")
-        session = backend.open(card, kind="choice", labels=(), seed=0, purse=purse)
+        session = _opened(service, purse)
         recipe = HostedRecipe(1, None, None, 0)
-        while isinstance(found := session.tune(material(), material(3), recipe, _nothing), Pending):
+        while service.trains and isinstance(found := session.tune(material(), material(3), recipe, _nothing), Pending):
             time.sleep(min(0.02, found.poll_after_s))
         session.answer(questions(asked))
         session.close()
@@ -262,15 +277,25 @@ def _work(service: Service, url: str, file: Path, asked: int) -> int:
         return 1 if "--fresh orders another" in text else 3
 
 
+def _opened(service: Service, purse: Purse) -> Any:
+    """As soon as it answers, where it is rented."""
+    backend, card = service.part("backend").load(), service.part("capabilities").describe(service.model)
+    while True:
+        try:
+            return backend.open(card, kind="choice", labels=(), seed=0, purse=purse)
+        except StillWaiting as waiting:
+            time.sleep(min(0.02, waiting.pending.poll_after_s))
+
+
 def _import_once(service: Service) -> None:
     """Whatever the processes would import each for itself."""
     service.part("backend")
     if service is OPENAI:
         client = service.part("client").synchronous(Endpoint("http://127.0.0.1:9", "127.0.0.1"))
         assert all((client.chat.completions, client.files, client.fine_tuning.jobs))
-    if service is AWS:
-        loader = service.part("client").LOADER
-        for name in service.part("places").URLS:
+    if service in (AWS, SAGEMAKER):
+        loader = AWS.part("client").LOADER
+        for name in AWS.part("places").BEDROCK if service is AWS else AWS.part("places").SAGEMAKER:
             loader.load_service_model(name, "service-2")
             loader.load_service_model(name, "endpoint-rule-set-1")
 

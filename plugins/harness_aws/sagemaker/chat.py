@@ -28,16 +28,21 @@ class SageMakerChat:
         self._is_understood = False
         """Whether it has answered: then a refusal is no sign that it speaks the other form."""
         self._refusal = ""
-        """Of messages, told with that of a text."""
+        """Of messages, told with that of a text: either may be the one that matters."""
 
     def body(self, question: Question, features: Features, limit: int) -> Mapping[str, Any]:
         form = _messages if MESSAGES in features else texts.asked
         return {"endpoint": self._endpoint, "body": form(question, features, limit)}
 
     async def send(self, body: Mapping[str, Any], choices: int) -> Sent:
-        with self._faults():
-            found, request = await self._ask(body)
-            sent = _read(found, body["body"], choices, request)
+        try:
+            with self._faults():
+                found, request = await self._ask(body)
+                sent = _read(found, body["body"], choices, request)
+        except BadRequest as error:
+            if not self._refusal:
+                raise
+            raise BadRequest(f"{error} (and asked by messages: {self._refusal})", error.names, error.code) from None
         self._is_understood = True
         return sent
 
@@ -48,7 +53,10 @@ class SageMakerChat:
         if MESSAGES not in features:
             return without(texts.NAMED, features, refusal)
         fewer = without(NAMED, features, refusal)
-        return frozenset(texts.NAMED) if fewer is None and not self._is_understood else fewer
+        if fewer is not None or self._is_understood:
+            return fewer
+        self._refusal = str(refusal)
+        return frozenset(texts.NAMED)
 
 
 def _messages(question: Question, features: Features, limit: int) -> dict[str, Any]:

@@ -1,9 +1,11 @@
-"""Backend `aws`: models of Amazon Bedrock, by boto3."""
+"""AWS by boto3: models of Amazon Bedrock, and the machines of SageMaker's training jobs."""
 
 from collections.abc import Iterable
 
-from harness.plugin import BackendSpec, hookimpl, later
+from harness.plugin import BackendSpec, MachinesSpec, hookimpl, later
 from harness.remote.service import Service
+
+SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_BEARER_TOKEN_BEDROCK")
 
 
 @hookimpl
@@ -24,12 +26,31 @@ def harness_backends() -> Iterable[BackendSpec]:
             why_not=later(f"{where}:why_not"),
             service=Service(
                 endpoint=later("harness_aws.places:endpoint"),
-                secrets=("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_BEARER_TOKEN_BEDROCK"),
+                secrets=SECRETS,
                 why_not=later(f"{where}:unready"),
                 tuned=lambda model: f"custom:{model}",
                 notices=later("harness_aws.dates:notices"),
                 jobs="harness_aws.jobs:jobs",
                 deployments="harness_aws.deployments:deployments",
             ),
+        )
+    ]
+
+
+@hookimpl
+def harness_machines() -> Iterable[MachinesSpec]:
+    where = "harness_aws.flavors"
+    return [
+        MachinesSpec(
+            name="aws",
+            summary="SageMaker's training jobs, with files in AWS_HARNESS_BUCKET",
+            flavor=later(f"{where}:flavor"),
+            load="harness_aws.machines:machines",
+            endpoint=later(f"{where}:endpoint"),
+            secrets=SECRETS,
+            why_not=later(f"{where}:unready"),
+            requires=("boto3",),
+            extra="aws",
+            preload=("harness_aws.machines",),
         )
     ]

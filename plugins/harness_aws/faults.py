@@ -23,12 +23,12 @@ from harness.remote.redaction import Redactor
 from harness.safetext import one_line
 
 RATE = ("ThrottlingException", "TooManyRequestsException", "ModelNotReadyException", "SlowDown", "RequestLimitExceeded")
-QUOTA = ("ServiceQuotaExceededException", "LimitExceededException")
+QUOTA = ("ServiceQuotaExceededException", "LimitExceededException", "ResourceLimitExceeded")
 QUOTA_WORDS = ("per day", "daily")
 """In what is told as a rate, and that no waiting of ours helps."""
 MAY_BE_CHARGED = ("ModelTimeoutException", "ModelErrorException", "ModelStreamErrorException")
 """The model was at work."""
-TAKEN = ("ConflictException", "ResourceInUseException")
+TAKEN = ("ConflictException", "ResourceInUseException", "ResourceInUse")
 """What we wanted to create is there: an earlier request of ours may have done it."""
 TOO_LONG = ("too long", "too many input tokens", "maximum context", "blocked by our content filter")
 """In what is told of one question."""

@@ -9,13 +9,16 @@ from harness.errors import UsageError
 from harness.remote import endpoint as endpoints
 from harness.remote.endpoint import Endpoint
 
-RUNTIME, CONTROL, STORAGE = "bedrock-runtime", "bedrock", "s3"
+RUNTIME, CONTROL, STORAGE, MACHINES = "bedrock-runtime", "bedrock", "s3", "sagemaker"
 URLS = {
     RUNTIME: "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
     CONTROL: "AWS_ENDPOINT_URL_BEDROCK",
     STORAGE: "AWS_ENDPOINT_URL_S3",
+    MACHINES: "AWS_ENDPOINT_URL_SAGEMAKER",
 }
 """The SDK's own variables; `AWS_ENDPOINT_URL` stands for all that are not set."""
+HOSTS = {MACHINES: "api.sagemaker"}
+"""Of services whose host is called otherwise."""
 REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 DOMAINS = {"cn-": "amazonaws.com.cn", "eusc-": "amazonaws.eu"}
 """Of regions that begin so; all others have the first one's without its end."""
@@ -34,12 +37,12 @@ def place(service: str) -> Endpoint:
     name = own if os.environ.get(own) else "AWS_ENDPOINT_URL"
     where = region()
     domain = next((domain for start, domain in DOMAINS.items() if where.startswith(start)), "amazonaws.com")
-    return endpoints.endpoint(name, f"https://{service}.{where}.{domain}")
+    return endpoints.endpoint(name, f"https://{HOSTS.get(service, service)}.{where}.{domain}")
 
 
 def endpoint() -> Endpoint:
     """Where questions go. All services are AWS, or all are stand-ins: else a result would be neither's."""
-    places = {service: place(service) for service in URLS}
+    places = {service: place(service) for service in (RUNTIME, CONTROL, STORAGE)}
     if len({each.emulated for each in places.values()}) > 1:
         here = ", ".join(sorted(service for service, each in places.items() if each.emulated))
         raise UsageError(f"{here} would be on this machine and the other services elsewhere; set AWS_ENDPOINT_URL")

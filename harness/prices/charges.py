@@ -9,7 +9,7 @@ from harness.evidence import CellEvidence, Evidence
 from harness.meter import total
 from harness.ownership import Costs, Range
 from harness.prices.book import HOUR, LAYER_S, VCPU, Accelerator, Pace, Price
-from harness.prices.tariff import ON_GPU
+from harness.prices.tariff import ON_GPU, Tariff
 from harness.prices.tokens import adapting_tokens_usd, how_charged, tokens_usd
 from harness.types import Basis, Usage
 
@@ -48,9 +48,13 @@ def charged_by(evidence: Evidence) -> str:
 
 def how_adapted(evidence: Evidence) -> str:
     """How the money for adapting is known, in words, with the price."""
-    tariff = evidence.tariff
-    if tariff is None or basis(evidence) is not Basis.PROJECTED:
+    if evidence.tariff is None or basis(evidence) is not Basis.PROJECTED:
         return how_answered(evidence)
+    return how_projected(evidence.tariff)
+
+
+def how_projected(tariff: Tariff) -> str:
+    """How hours of the GPU that nothing ran on are known."""
     gpu = tariff.gpu
     peak = f"{gpu.utilisation:.0%} of {gpu.peak_flops / 1e12:.0f} TFLOP/s"
     wait = f"{LAYER_S[Pace.LIKELY] * 1000:.1f} ms for each layer that runs"

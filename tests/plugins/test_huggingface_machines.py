@@ -213,6 +213,8 @@ def test_a_moved_run_is_that_of_here_but_for_time_and_money(hub: HubState, ran: 
     assert (
         "a hired machine, huggingface any cpu-basic at 0.36 USD" in rows["full"]["measurements"]["train_usd"]["reason"]
     )
+    train_s, train_usd = (rows["full"]["measurements"][name]["value"] for name in ("train_s", "train_usd"))
+    assert train_usd == pytest.approx(train_s / 3600 * 0.36)
     assert moved.report["run"]["leaving"][0]["machine"] == "huggingface:cpu-basic"
     paid = sum(read_ledger(file).known_usd for file in (tmp_path / "store" / "paid").glob("*.jsonl"))
     assert paid == pytest.approx(hub.usd(PRICES))

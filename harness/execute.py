@@ -24,6 +24,7 @@ from harness.planned import PlannedCell
 from harness.processes import LocalProcesses
 from harness.purses import Purses
 from harness.record import run_record
+from harness.remote.machines import SETUP_S
 from harness.snapshot import artifact_folder, kept_adaptation, save_snapshot, stored_answers
 from harness.spending import leaving
 from harness.store import Store
@@ -209,7 +210,8 @@ class _Execution:
         job.update(elsewhere(planned, self.plan, preload))
         self.caps.begin(key, planned.here[1])
         imported = planned.place.machines.preload if planned.place else preload
-        self.jobs.submit(key, job, imported, self.plan.request.time_limit_s)
+        more_s = SETUP_S if planned.place else 0.0  # to send much, or to fetch it, takes its own time
+        self.jobs.submit(key, job, imported, self.plan.request.time_limit_s + more_s)
 
     def _stop(self, reason: str) -> None:
         """End all that runs; the same command goes on with it."""

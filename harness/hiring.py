@@ -18,10 +18,24 @@ from harness.planned import Place, PlannedCell, Served
 from harness.prices import Price
 from harness.prices.book import HOUR
 from harness.prices.tokens import rate
-from harness.registry import require
+from harness.registry import Registry, require
 from harness.remote.machines import LIKELY_SETUP_S, MACHINE_SECONDS, SETUP_S
 from harness.spending import forbidden, hints
 from harness.types import ModelCard, Status
+
+
+def offered(registry: Registry) -> list[dict[str, Any]]:
+    """Services with machines, and why none can be hired now."""
+    rows = []
+    for machines in registry.machines:
+        try:
+            require(machines.name, machines.requires, machines.extra)
+            where = machines.endpoint()
+            url, problem = where.url, machines.why_not(where)
+        except HarnessError as error:
+            url, problem = None, str(error)
+        rows.append({"name": machines.name, "summary": machines.summary, "endpoint": url, "state": problem or "ready"})
+    return rows
 
 
 def hired(plan: Plan) -> Plan:

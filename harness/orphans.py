@@ -14,7 +14,7 @@ from harness.later import resolve
 from harness.leases import Leases
 from harness.purses import FOLDER
 from harness.registry import Registry, require
-from harness.remote.hosted import PREFIX
+from harness.remote.hosted import PREFIX, TRAINING
 from harness.remote.hosting import HOSTING, INTENDED, WITHDRAWN, Deployments, Hosting, is_up
 from harness.remote.machines import MACHINE
 from harness.remote.orders import Orders, State
@@ -50,7 +50,7 @@ def claims(store: Path) -> dict[str, Claim]:
     for file in sorted((store / FOLDER).glob("*.jsonl")):
         ledger = read_ledger(file)
         if (order := ledger.order) is not None:
-            what: What = "machine" if order["what"] == MACHINE else "training"
+            what: What = "machine" if order.get("what") == MACHINE else "training"
             found[str(order["label"])] = Claim(file, what, str(order["state"]), order.get("job"), True)
         if (hosting := ledger.hosting) is not None and is_up(hosting):
             label, held = str(hosting["label"]), _is_held(store, file.stem)
@@ -210,4 +210,4 @@ def _withdraw(purse: Purse, hosting: Mapping[str, Any] | None) -> None:
         return
     order = purse.ledger.order
     assert order is not None
-    purse.refused(order["key"], order={**order, "state": WITHDRAWN})
+    purse.refused(order.get("key", TRAINING), order={**order, "state": WITHDRAWN})

@@ -1,4 +1,4 @@
-"""`harness remote orphans|cancel|release`: trainings, machines and deployments of services, seen from here."""
+"""`harness remote orphans|cancel|release|machines`: trainings, machines and deployments of services, seen from here."""
 
 from __future__ import annotations
 
@@ -56,6 +56,15 @@ def release(label: str, store: Path) -> None:
     from harness.orphans import release
 
     click.echo(plain(f"cell {release(store, label)} may order it again"))
+
+
+@remote.command()
+@json_option
+def machines(as_json: bool) -> None:
+    """Services whose machines can be hired for cells (`harness run --on`), and what each still needs."""
+    from harness.hiring import offered
+
+    show(offered(load_registry()), as_json)
 
 
 def detach_or_cancel(registry: Registry, store: Path) -> None:

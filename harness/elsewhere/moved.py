@@ -21,10 +21,12 @@ from harness.remote.machines import ELSEWHERE, HIRED, MACHINE_SECONDS, Hire, Mac
 from harness.remote.orders import HostedJob, Pending, StillWaiting
 from harness.remote.purse import Purse
 from harness.remote.redaction import Redactor
+from harness.safetext import one_line
 from harness.store import write_part
 from harness.types import Usage
 
 POLL_EMULATED_S = 0.5
+TOLD_CHARS = 400
 
 
 def run_elsewhere(job: Mapping[str, Any], channel: Channel) -> dict[str, Any]:
@@ -84,6 +86,8 @@ def _taken(job: Mapping[str, Any], channel: Channel, result: Result, told: dict[
     for message in result.messages[:-1]:
         if "artifact" in message:
             channel.tell(artifact=keep(result, message, Path(job["keep"])))
+        elif "phase" in message:
+            channel.tell(phase=one_line(message["phase"]))
         else:
             channel.tell(**message)
     there = result.environment
@@ -97,4 +101,5 @@ def _taken(job: Mapping[str, Any], channel: Channel, result: Result, told: dict[
     phases = {name: Usage(**used) for name, used in end["usage"].items() if name != "total"}
     billed = None if told["seconds"] is None else {MACHINE_SECONDS: told["seconds"]}
     phases["total"] = replace(total(list(phases.values())), billed=billed)
-    return {**end, "usage": {name: asdict(used) for name, used in phases.items()}}
+    reason = None if end["reason"] is None else one_line(end["reason"])[:TOLD_CHARS]
+    return {**end, "reason": reason, "usage": {name: asdict(used) for name, used in phases.items()}}

@@ -18,11 +18,13 @@ from harness.keys import canonical
 from harness.machine import environment
 from harness.processes import LocalProcesses
 from harness.registry import load_registry, require
+from harness.safetext import one_line
 from harness.store import part_path, read_part
 from harness.types import Status
 
 BUNDLE_BYTES = 2**33
 POLL_S = 0.5
+TOLD_CHARS = 400
 
 
 def run(bundle: Path, result: Path) -> None:
@@ -35,7 +37,7 @@ def run(bundle: Path, result: Path) -> None:
             _must_be_the_same(told, job)
             messages = list(_done(told, _at_home(told, job, folder)))
         except HarnessError as error:
-            messages = [{"end": Status.FAILED, "reason": str(error), "usage": {}}]
+            messages = [{"end": Status.FAILED, "reason": one_line(str(error))[:TOLD_CHARS], "usage": {}}]
         about = {"format": FORMAT, "work": told["work"], "environment": environment()}
         result.write_bytes(_packed(folder, about, messages))
 

@@ -48,9 +48,15 @@ def charged_by(evidence: Evidence) -> str:
 
 def how_adapted(evidence: Evidence) -> str:
     """How the money for adapting is known, in words, with the price."""
-    tariff = evidence.tariff
-    if tariff is None or basis(evidence) is not Basis.PROJECTED:
+    if evidence.tariff is None or basis(evidence) is not Basis.PROJECTED:
         return how_answered(evidence)
+    return how_projected(evidence)
+
+
+def how_projected(evidence: Evidence) -> str:
+    """How hours of the GPU that nothing ran on are known."""
+    tariff = evidence.tariff
+    assert tariff is not None
     gpu = tariff.gpu
     peak = f"{gpu.utilisation:.0%} of {gpu.peak_flops / 1e12:.0f} TFLOP/s"
     counted = all(adapting(cell, "layers") is not None for cell in evidence.cells)

@@ -1,8 +1,8 @@
-"""Backends `aws` and `sagemaker`: models of Amazon Bedrock, and endpoints of Amazon SageMaker, by boto3."""
+"""AWS by boto3: models of Amazon Bedrock, endpoints of SageMaker, and the machines of its training jobs."""
 
 from collections.abc import Iterable
 
-from harness.plugin import BackendSpec, hookimpl, later
+from harness.plugin import BackendSpec, MachinesSpec, hookimpl, later
 from harness.remote.service import Service
 
 SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_BEARER_TOKEN_BEDROCK")
@@ -56,4 +56,23 @@ def harness_backends() -> Iterable[BackendSpec]:
                 rented=later(f"{endpoints}:instance"),
             ),
         ),
+    ]
+
+
+@hookimpl
+def harness_machines() -> Iterable[MachinesSpec]:
+    where = "harness_aws.flavors"
+    return [
+        MachinesSpec(
+            name="aws",
+            summary="SageMaker's training jobs, with files in AWS_HARNESS_BUCKET",
+            flavor=later(f"{where}:flavor"),
+            load="harness_aws.machines:machines",
+            endpoint=later(f"{where}:endpoint"),
+            secrets=SECRETS,
+            why_not=later(f"{where}:unready"),
+            requires=("boto3",),
+            extra="aws",
+            preload=("harness_aws.machines",),
+        )
     ]

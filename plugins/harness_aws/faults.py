@@ -29,7 +29,7 @@ QUOTA_WORDS = ("per day", "daily")
 """In what is told as a rate, and that no waiting of ours helps."""
 MAY_BE_CHARGED = ("ModelTimeoutException", "ModelErrorException", "ModelStreamErrorException")
 """The model was at work."""
-TAKEN = ("ConflictException", "ResourceInUseException")
+TAKEN = ("ConflictException", "ResourceInUseException", "ResourceInUse")
 """What we wanted to create is there: an earlier request of ours may have done it."""
 OF_CONTAINER = "ModelError"
 """What runs on an endpoint of SageMaker said no, and is quoted."""

@@ -7,9 +7,6 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from harness.remote.faults import Refused
 from harness.remote.orders import HostedJob, Jobs, Order, State
 from harness.remote.redaction import Redactor
 from harness_aws.capabilities import BUCKET, PROFILE, ROLE
@@ -17,10 +14,10 @@ from harness_aws.client import READS, made, redactor
 from harness_aws.faults import faults
 from harness_aws.pages import pages
 from harness_aws.places import CONTROL, STORAGE
+from harness_aws.storage import FOLDER, put
 
 LABEL = "harness"
 """The key of our label among tags."""
-FOLDER = "harness"
 ENDS = {"Completed": State.SUCCEEDED, "Failed": State.FAILED, "Stopped": State.CANCELLED}
 SUMMARIES = "modelCustomizationJobSummaries"
 
@@ -31,18 +28,8 @@ class BedrockJobs:
         self._once, self._reading, self._storage, self._redact = once, reading, storage, redact
 
     def upload(self, name: str, content: bytes) -> str:
-        """By its name, which is the hash of its content: nothing is written over, and what is there is read."""
-        bucket, key = os.environ[BUCKET], f"{FOLDER}/{name}"
-        with faults(self._redact, errors_are_sure=True):
-            try:
-                self._storage.put_object(Bucket=bucket, Key=key, Body=content, IfNoneMatch="*")
-            except ClientError as error:
-                if error.response["Error"]["Code"] not in ("PreconditionFailed", "412"):
-                    raise
-            there = self._storage.get_object(Bucket=bucket, Key=key)["Body"].read()
-        if there != content:
-            raise Refused(f"s3://{bucket}/{key} holds other bytes than its name says: delete it")
-        return f"s3://{bucket}/{key}"
+        """By its name, which is the hash of its content."""
+        return put(self._storage, self._redact, name, content)
 
     def ready(self, file: str) -> bool:
         """What was read back can be used."""

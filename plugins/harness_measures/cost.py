@@ -14,6 +14,7 @@ from harness.prices.charges import (
     charged_by,
     how_adapted,
     how_answered,
+    how_projected,
     projected_hours,
     question_usd,
     retrieval_s,
@@ -129,7 +130,7 @@ def gpu_hours(evidence: Evidence) -> Measurement:
     hours = [projected_hours(cell, gpu) for cell in evidence.cells]
     projected = _over_seeds(hours, "h", "FLOPs were not counted")
     if evidence.device != ON_GPU:
-        return replace(projected, basis=Basis.PROJECTED, reason=projected.reason or how_adapted(evidence))
+        return replace(projected, basis=Basis.PROJECTED, reason=projected.reason or how_projected(evidence))
     seconds = [adapting(cell, "wall_s") for cell in evidence.cells]
     found = _over_seeds([None if each is None else each / 3600 for each in seconds], "h", "not metered")
     if ran is None or not found.value or not projected.value:

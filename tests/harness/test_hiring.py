@@ -124,6 +124,13 @@ def test_it_is_skipped_with_the_reason(planned: Planned, asked: dict[str, Any], 
     assert majority.cell.status is Status.PLANNED, "what runs no model stays here"
 
 
+def test_what_is_offered_is_told_with_what_it_needs() -> None:
+    yards = [Yard(), Yard(name="poor", why_not=lambda where: "POOR_KEY is not set")]
+    registry = load_registry([("yard", yards[0]), ("poor", yards[1])])
+    found = {row["name"]: row["state"] for row in harness.hiring.offered(registry)}
+    assert (found["yard"], found["poor"]) == ("ready", "POOR_KEY is not set")
+
+
 def test_an_endpoint_that_may_not_be_used_is_told(planned: Planned) -> None:
     def refuses() -> Endpoint:
         raise UsageError("YARD_URL: machines.example must be reached by https")

@@ -89,14 +89,9 @@ class Api:
         return self.told(job)
 
     def _start(self, job: dict[str, Any], fate: str) -> None:
-        own = {name: value for name, value in os.environ.items() if name in ("PYTHONPATH", "HOME", "LANG")}
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        environment = {**own, "PATH": path, **job["environment"], **job["secrets"], "OMP_WAIT_POLICY": "PASSIVE"}
         command = ["sh", "-c", "exit 3"] if fate == "crashed" else job["command"]
         job.update(stage="RUNNING", began=time.time())
-        self.state.processes[job["id"]] = subprocess.Popen(
-            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
-        )
+        self.state.processes[job["id"]] = started(command, {**job["environment"], **job["secrets"]})
 
     def look(self, id: str) -> dict[str, Any]:
         if id not in self.state.jobs:
@@ -112,7 +107,7 @@ class Api:
                 why = None if process.returncode == 0 else f"exited with {process.returncode}"
                 self._end(job, "COMPLETED" if why is None else "ERROR", why)
             elif time.time() - job["began"] > min(job["timeoutSeconds"], self.state.limit_s):
-                self._kill(process)
+                killed(process)
                 self._end(job, "ERROR", "Job timeout")
         return self.told(job)
 
@@ -120,13 +115,9 @@ class Api:
         job = self.state.jobs[id]
         if job["stage"] not in ENDED:
             if id in self.state.processes:
-                self._kill(self.state.processes[id])
+                killed(self.state.processes[id])
             self._end(job, "CANCELED", None)
         return {}
-
-    def _kill(self, process: subprocess.Popen[bytes]) -> None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
     def _end(self, job: dict[str, Any], stage: str, why: str | None) -> None:
         job.update(stage=stage, ended=time.time(), why=why)
@@ -152,6 +143,25 @@ class Api:
             **({"durations": seconds} if self.state.tells_seconds else {}),
             "owner": {"id": "1", "name": "org", "type": "org"},
         }
+
+
+def started(command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """As on a machine that has what this one has, but none of its settings."""
+    own = {name: value for name, value in os.environ.items() if name in ("PYTHONPATH", "HOME", "LANG")}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return subprocess.Popen(
+        command,
+        env={**own, "PATH": path, "OMP_WAIT_POLICY": "PASSIVE", **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def killed(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _date(seconds: float | None) -> str | None:
@@ -229,6 +239,4 @@ def serving(state: HubState | None = None) -> Iterator[tuple[str, HubState]]:
             yield url, state
         finally:
             for process in state.processes.values():
-                if process.poll() is None:
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+                killed(process)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,7 +18,13 @@ import numpy as np
 from harness.codec import encode_answers, encode_documents, encode_rows
 from harness.elsewhere.archive import packed
 from harness.elsewhere.bundle import work
+from harness.elsewhere.moved import run_elsewhere
 from harness.elsewhere.result import FORMAT
+from harness.errors import HarnessError
+from harness.orphans import release
+from harness.remote.orders import StillWaiting
+from harness.remote.purse import read_ledger
+from harness.remote.redaction import Redactor
 from harness.store import Store, write_part
 from harness.testing import fake_spec
 from harness.types import Answers, Document, Question, Row, Text, Usage
@@ -47,7 +57,7 @@ def rows(prefix: str, count: int) -> list[Row]:
     ]
 
 
-def moved_job(folder: Path, **changes: Any) -> dict[str, Any]:
+def moved_job(folder: Path, *, elsewhere: Mapping[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
     """Of `full` on the fake backend, in a store that holds what it reads."""
     Store(folder).close()
 
@@ -92,6 +102,7 @@ def moved_job(folder: Path, **changes: Any) -> dict[str, Any]:
             "most_s": 120.0,
             "extras": ["huggingface"],
             "preload": [],
+            **(elsewhere or {}),
         },
         **changes,
     }
@@ -132,3 +143,71 @@ def lines(messages: list[Any]) -> bytes:
 
 def packed_result(files: Mapping[str, bytes]) -> bytes:
     return packed(files.items())
+
+
+# -- one cell's processes, killed at random ----------------------------------------------------------------
+
+
+def attempt(job: dict[str, Any], kill_after_s: float | None) -> str:
+    """One process that orders, looks, or takes the result: what became of it."""
+    pid = os.fork()
+    if not pid:
+        code = 9
+        try:
+            code = _work(job)
+        finally:
+            os._exit(code)
+    if kill_after_s is not None:
+        time.sleep(kill_after_s)
+        os.kill(pid, signal.SIGKILL)
+    _, status = os.waitpid(pid, 0)
+    if os.WIFSIGNALED(status):
+        return "killed"
+    return {0: "done", 1: "failed", 2: "look", 3: "waits", 4: "again"}[os.WEXITSTATUS(status)]
+
+
+class _Told:
+    """A channel that tells nobody."""
+
+    redact = Redactor()
+
+    def tell(self, **message: Any) -> None:
+        json.dumps(message, allow_nan=False)
+
+
+def _work(job: dict[str, Any]) -> int:
+    import harness.remote.faults
+    from harness.remote import hosted
+
+    time.sleep = lambda _: None  # the SDKs wait between what they ask again
+    harness.remote.faults.RETRY_S = 0.01
+    hosted.DOUBT_S = 0.5
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    try:
+        assert run_elsewhere(job, _Told())["end"] == "done"  # type: ignore[arg-type]
+        return 0
+    except StillWaiting:
+        return 3
+    except HarnessError as error:
+        text = str(error)
+        if "harness remote release" in text:
+            return 2
+        return 1 if "--fresh" in text else 4
+
+
+MOST_ATTEMPTS = 80
+
+
+def lived(job: dict[str, Any], draw: random.Random, labels: Callable[[], set[str]]) -> str:
+    """Processes one after another, some of them killed, to the cell's end; `labels`: of all jobs of the service."""
+    killed, outcome = draw.choice((0, 0.5)), "waits"
+    for _ in range(MOST_ATTEMPTS):
+        outcome = attempt(job, draw.uniform(0, 0.3) if draw.random() < killed else None)
+        if outcome == "look":
+            order = read_ledger(Path(job["spending"]["file"])).order
+            assert order is not None
+            assert order["label"] not in labels(), "it did not find a job that is there"
+            release(Path(job["store"]), str(order["label"]))
+        if outcome in ("done", "failed"):
+            break
+    return outcome

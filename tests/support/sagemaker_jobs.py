@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.support.aws_server import ACCOUNT, REGION, AwsState, _Handler
+from tests.support.aws_server import ACCOUNT, REGION, AwsHandler, AwsState
 from tests.support.hub_server import killed, started
 from tests.support.standin import Refusal, served
 
@@ -149,7 +149,7 @@ class SageMaker:
         return {"TrainingJobSummaries": rows[start : start + size], **more}
 
 
-class _Machines(_Handler):
+class _Machines(AwsHandler):
     state: SageMakerState
 
     def _route(

@@ -6,6 +6,7 @@ passages and training help.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -151,7 +152,10 @@ class Handler(BaseHTTPRequestHandler):
         self._serve("POST")
 
     def _serve(self, method: str) -> None:
-        content = self.rfile.read(int(self.headers.get("content-length") or 0))
+        length = int(self.headers.get("content-length") or 0)
+        content = self.rfile.read(length)
+        if len(content) < length:
+            return self._drop()  # its sender was killed: half a request is none
         state, url = self.state, urlsplit(self.path)
         with state.lock:
             state.requests.append((method, url.path))
@@ -163,6 +167,7 @@ class Handler(BaseHTTPRequestHandler):
         finally:
             with state.lock:
                 state.busy -= 1
+        return None
 
     def _answer(self, method: str, path: str, query: dict[str, list[str]], content: bytes, fault: str | None) -> None:
         bearer = self.headers.get("authorization", "")
@@ -218,8 +223,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _drop(self) -> None:
         self.close_connection = True
-        self.wfile.flush()
-        self.connection.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # the other side may be gone
+            self.wfile.flush()
+            self.connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Server(ThreadingHTTPServer):

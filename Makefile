@@ -17,7 +17,7 @@ test: $(STAMP)
 	$(VENV)/bin/pytest -m "(torch or realdata or slow) and not chaos and not remote and not browser"
 	$(VENV)/bin/pytest -m chaos
 	$(VENV)/bin/pytest -n 0 -m browser
-	$(VENV)/bin/pytest -m remote
+	$(VENV)/bin/pytest -n 4 -m remote
 	$(VENV)/bin/pytest -m keras
 
 lint: $(STAMP)

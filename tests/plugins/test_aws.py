@@ -642,7 +642,7 @@ def test_orphans_are_what_no_cell_claims(ran: Ran, server: AwsState, opened: Ope
     (row,) = labelled(registry, store)
     assert (row["backend"], row["label"], row["left"]) == ("sagemaker", None, False)
     assert row["state"].startswith("cannot be listed: "), "the stand-in has no such service"
-    with pytest.raises(UsageError, match=r"unknown training or deployment 'x'.*sagemaker cannot be listed"):
+    with pytest.raises(UsageError, match=r"unknown training, machine or deployment 'x'.*sagemaker cannot be listed"):
         cancel(registry, "x", store)
 
 

@@ -580,7 +580,7 @@ def test_orphans_are_what_no_cell_claims(server: State, tmp_path: Path) -> None:
     registry, store = load_registry(), tmp_path / "store"
     (row,) = labelled(registry, store)
     assert (row["backend"], row["job"], row["cell"], row["state"]) == ("vertex", stranger["name"], None, "queued")
-    assert cancel(registry, row["label"]).told == "cancelled"
+    assert cancel(registry, row["label"], store).told == "cancelled"
     assert labelled(registry, store) == []
 
 

@@ -13,6 +13,9 @@ from typing import Any
 
 from harness.remote.redaction import Redactor
 
+REASON_CHARS = 400
+"""Of the line that says why a job did not end well."""
+
 
 class Channel:
     """The worker's side of the pipe to the parent."""

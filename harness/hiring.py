@@ -20,7 +20,7 @@ from harness.prices.book import HOUR
 from harness.prices.tokens import rate
 from harness.registry import Registry, require
 from harness.remote.machines import LIKELY_SETUP_S, MACHINE_SECONDS, SETUP_S
-from harness.spending import forbidden, hints
+from harness.spending import forbidden, hints, withheld
 from harness.types import ModelCard, Status
 
 
@@ -67,7 +67,7 @@ def _hired(planned: PlannedCell, plan: Plan, personal: Sequence[str]) -> Planned
     found = Served(where.url, where.emulated, place.flavor.name, rates, (price.told,) if price else (), (), usd)
     reason = forbidden(plan, where.url, missing) or reason or _too_large(planned.model)
     if reason is None and personal:
-        reason = f"{'; '.join(personal)}: nothing is sent to {where.url} unless --allow-personal says so"
+        reason = withheld(personal, where.url)
     cell = replace(cell, estimate=expected)
     if reason is not None:
         cell = replace(cell, status=Status.SKIPPED, reason=reason)

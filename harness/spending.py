@@ -78,12 +78,15 @@ def gated(plan: Plan, today: date) -> Plan:
         if found is not None and reason is None and not plan.request.allow_personal:
             personal_hints = hints(plan) if personal_hints is None else personal_hints
             if personal_hints:
-                reason = (
-                    f"{'; '.join(personal_hints)}: nothing is sent to {found.endpoint} unless --allow-personal says so"
-                )
+                reason = withheld(personal_hints, found.endpoint)
         cell = planned.cell if reason is None else replace(planned.cell, status=Status.SKIPPED, reason=reason)
         cells.append(replace(planned, cell=cell, served=found))
     return replace(plan, cells=tuple(cells))
+
+
+def withheld(personal_hints: Sequence[str], url: str) -> str:
+    """Why texts that look like personal data are not sent there."""
+    return f"{'; '.join(personal_hints)}: nothing is sent to {url} unless --allow-personal says so"
 
 
 def _served(planned: PlannedCell, plan: Plan, today: date) -> tuple[Served | None, str | None]:

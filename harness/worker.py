@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cell import Cell, Job, parts_of
-from harness.channel import Channel
+from harness.channel import REASON_CHARS, Channel
 from harness.checks import InvalidAnswers
 from harness.contracts import AssetInput
 from harness.energy import COUNTERS, meters
@@ -25,7 +25,6 @@ from harness.remote.orders import StillWaiting
 from harness.remote.redaction import Redactor, end_output, redact_output
 from harness.types import ENERGY_BY, Status
 
-TOLD_CHARS = 400
 run_elsewhere = later("harness.elsewhere.moved:run_elsewhere")
 """Of a cell that is done on a hired machine; imported by nobody else."""
 
@@ -71,7 +70,7 @@ def run(job: Mapping[str, Any], end: socket.socket) -> int:
 def _end(channel: Channel, status: Status, reason: str | None, meter: Meter) -> None:
     usage = {name: asdict(used) for name, used in meter.phases.items()}
     usage["total"] = asdict(total(list(meter.phases.values())))
-    line = None if reason is None else " ".join(reason.split())[:TOLD_CHARS]
+    line = None if reason is None else " ".join(reason.split())[:REASON_CHARS]
     channel.tell(end=status, reason=line, usage=usage)
 
 

@@ -9,14 +9,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from harness.channel import Channel
+from harness.channel import REASON_CHARS, Channel
 from harness.elsewhere.bundle import DISTRIBUTION, bundle, work
 from harness.elsewhere.result import RESULT_BYTES, Result, keep, read_result
 from harness.errors import HarnessError
 from harness.later import resolve
 from harness.meter import total
 from harness.remote.faults import Doubtful, Refused
-from harness.remote.hosted import POLL_S, SOON_S, Hosted
+from harness.remote.hosted import SOON_S, Hosted, polls_every
 from harness.remote.machines import ELSEWHERE, HIRED, MACHINE_SECONDS, Hire, Machines
 from harness.remote.orders import HostedJob, Pending, StillWaiting
 from harness.remote.purse import Purse
@@ -25,9 +25,6 @@ from harness.safetext import one_line
 from harness.store import write_part
 from harness.types import Usage
 
-POLL_EMULATED_S = 0.5
-TOLD_CHARS = 400
-
 
 def run_elsewhere(job: Mapping[str, Any], channel: Channel) -> dict[str, Any]:
     """The cell's last message, once all others are told; raises `StillWaiting`, and `HarnessError` in one line."""
@@ -35,7 +32,7 @@ def run_elsewhere(job: Mapping[str, Any], channel: Channel) -> dict[str, Any]:
     purse = Purse(Path(spending["file"]), spending["rates"], spending["most_usd"], Redactor(job["secrets"]))
     try:
         machines: Machines = resolve(where["load"])()
-        poll_s, wanted = POLL_EMULATED_S if where["emulated"] else POLL_S, work(job)
+        poll_s, wanted = polls_every(where["emulated"]), work(job)
         most = math.ceil(where["most_s"])
         hosted = Hosted[Hire](machines, purse, most, charge=HIRED, of=wanted, poll_s=poll_s)
         done = hosted.ordered() or hosted.begin(_hire(job))
@@ -101,5 +98,5 @@ def _taken(job: Mapping[str, Any], channel: Channel, result: Result, told: dict[
     phases = {name: Usage(**used) for name, used in end["usage"].items() if name != "total"}
     billed = None if told["seconds"] is None else {MACHINE_SECONDS: told["seconds"]}
     phases["total"] = replace(total(list(phases.values())), billed=billed)
-    reason = None if end["reason"] is None else one_line(end["reason"])[:TOLD_CHARS]
+    reason = None if end["reason"] is None else one_line(end["reason"])[:REASON_CHARS]
     return {**end, "reason": reason, "usage": {name: asdict(used) for name, used in phases.items()}}

@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from harness.channel import REASON_CHARS
 from harness.elsewhere.archive import packed, unpacked
 from harness.elsewhere.bundle import ASSETS, DISTRIBUTION, JOB, KEPT, MODEL, PARTS, read_job, sources
 from harness.elsewhere.result import ABOUT, FORMAT, LOG, LOG_BYTES, MESSAGES
@@ -24,7 +25,6 @@ from harness.types import Status
 
 BUNDLE_BYTES = 2**33
 POLL_S = 0.5
-TOLD_CHARS = 400
 
 
 def run(bundle: Path, result: Path) -> None:
@@ -37,7 +37,7 @@ def run(bundle: Path, result: Path) -> None:
             _must_be_the_same(told, job)
             messages = list(_done(told, _at_home(told, job, folder)))
         except HarnessError as error:
-            messages = [{"end": Status.FAILED, "reason": one_line(str(error))[:TOLD_CHARS], "usage": {}}]
+            messages = [{"end": Status.FAILED, "reason": one_line(str(error))[:REASON_CHARS], "usage": {}}]
         about = {"format": FORMAT, "work": told["work"], "environment": environment()}
         result.write_bytes(_packed(folder, about, messages))
 

@@ -23,13 +23,18 @@ from harness.remote.purse import Purse
 PREFIX = "harness-"
 TRAINING = "training"
 """Key of the one paid call of a training."""
-POLL_S = 30.0
+POLL_S, POLL_EMULATED_S = 30.0, 0.5
 SOON_S = 2.0
 DOUBT_S = 600.0
 """So long a job that may have been created is looked for."""
 DEADLINE_S = 48 * 3600.0
 Clock = Callable[[], float]
 Wanted = TypeVar("Wanted", bound=Ordered)
+
+
+def polls_every(emulated: bool) -> float:
+    """Seconds between two looks at a service, or at a stand-in, which has nothing to wait for."""
+    return POLL_EMULATED_S if emulated else POLL_S
 
 
 @dataclass(frozen=True, slots=True)

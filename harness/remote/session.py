@@ -17,14 +17,13 @@ from harness.remote.asking import Asker, Chat
 from harness.remote.counts import Counts
 from harness.remote.embedding import Embedder, Vectors
 from harness.remote.endpoint import Endpoint
-from harness.remote.hosted import TRAINING, Hosted
+from harness.remote.hosted import TRAINING, Hosted, polls_every
 from harness.remote.hosting import Deployments, Hosting, is_up
 from harness.remote.orders import HOSTED_EPOCHS, HostedRecipe, Jobs, Order, Pending, StillWaiting
 from harness.remote.purse import Purse
 from harness.session import ADAPTATION_FILE, passages_of
 from harness.types import NOT_PROBABILITIES, Answers, Artifact, Epoch, Example, ModelCard, Question, TuneLog, Usage
 
-POLL_S, POLL_EMULATED_S = 30.0, 0.5
 NO_LOGS = "the service tells no probabilities of some answers: the choice that it names scores 1, all others 0"
 
 
@@ -64,7 +63,7 @@ class ServiceSession:
         """`deployments`: of a service by which some models answer only while they are deployed."""
         self._card, self._where, self._purse, self._client = card, where, purse, client
         self._training, self._deployments = training, deployments
-        self._poll_s = POLL_EMULATED_S if where.emulated else POLL_S
+        self._poll_s = polls_every(where.emulated)
         self._hosting: Hosting | None = None
         self._waits = False
         """Whether a deployment is on its way, for which the cell waits without this session."""

@@ -27,7 +27,7 @@ from tests.support.aws_server import AwsState, Bedrock, serving
 from tests.support.served import AWS, CAP_USD, TUNED, many, material, questions
 from tests.support.served_aws import KEY, MODEL, RATES, ROLE, environment, price_list
 
-pytestmark = pytest.mark.remote
+pytestmark = [pytest.mark.remote, pytest.mark.usefixtures("soon_again")]
 
 CANARY, TOKEN = "canary-secret-5b1f0e", "canary-token-77aa01"
 TITAN, COHERE = "amazon.titan-embed-text-v2:0", "us.cohere.embed-v4:0"
@@ -40,18 +40,6 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsState]:
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("AWS_SESSION_TOKEN", TOKEN)
         yield state
-
-
-@pytest.fixture(autouse=True)
-def _soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits between tries are what the service asks for, and no more."""
-    from tenacity import wait_none
-
-    import harness.remote.faults
-    import harness.remote.paying
-
-    monkeypatch.setattr(harness.remote.paying, "_JITTER", wait_none())
-    monkeypatch.setattr(harness.remote.faults, "RETRY_S", 0.01)
 
 
 Opened = Callable[..., Any]

@@ -30,7 +30,7 @@ from harness_azure.capabilities import describe, endpoint, offers, why_not
 from tests.support.azure_server import LOGIN_HEADER, AzureState, azure_serving
 from tests.support.served import CAP_USD, RATES, TUNED, material, price_list, questions
 
-pytestmark = pytest.mark.remote
+pytestmark = [pytest.mark.remote, pytest.mark.usefixtures("soon_again")]
 
 CANARY = "az-canary-91c0aa"
 USD_PER_HOUR = 3.6
@@ -59,27 +59,16 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[AzureState]:
         yield state
 
 
-@pytest.fixture(autouse=True)
-def _soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tenacity import wait_none
-
-    import harness.remote.faults
-    import harness.remote.paying
-
-    monkeypatch.setattr(harness.remote.paying, "_JITTER", wait_none())
-    monkeypatch.setattr(harness.remote.faults, "RETRY_S", 0.01)
-
-
 Opened = Callable[..., Any]
 RECIPE = HostedRecipe(1, None, None, 0)
 
 
 @pytest.fixture
 def opened(tmp_path: Path, server: AzureState, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
-    import harness.remote.session
+    import harness.remote.hosted
     from harness_azure.backend import load
 
-    monkeypatch.setattr(harness.remote.session, "POLL_EMULATED_S", 0.01)
+    monkeypatch.setattr(harness.remote.hosted, "POLL_EMULATED_S", 0.01)
     sessions = []
 
     def opens(model: str = "m", file: str = "cell.jsonl") -> Any:

@@ -23,7 +23,7 @@ from harness_huggingface.capabilities import OWN, describe, endpoint, offers, un
 from tests.support.huggingface_server import State, serving
 from tests.support.served import CAP_USD, RATES, price_list, questions
 
-pytestmark = pytest.mark.remote
+pytestmark = [pytest.mark.remote, pytest.mark.usefixtures("soon_again")]
 
 CANARY = "hf_canary5b1f0e"
 
@@ -47,18 +47,6 @@ def routed(server: State, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "OWN", url)
     monkeypatch.setattr(vectors, "OWN", url)
     monkeypatch.setattr(CONVERSATIONAL_AUTO_ROUTER, "base_url", url)
-
-
-@pytest.fixture(autouse=True)
-def _soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits between tries are what the service asks for, and no more."""
-    from tenacity import wait_none
-
-    import harness.remote.faults
-    import harness.remote.paying
-
-    monkeypatch.setattr(harness.remote.paying, "_JITTER", wait_none())
-    monkeypatch.setattr(harness.remote.faults, "RETRY_S", 0.01)
 
 
 Opened = Callable[..., Any]

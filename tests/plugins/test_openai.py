@@ -32,7 +32,7 @@ from harness_openai.capabilities import describe
 from tests.support.openai_server import State, serving
 from tests.support.served import CAP_USD, RATES, TUNED, many, price_list, questions
 
-pytestmark = pytest.mark.remote
+pytestmark = [pytest.mark.remote, pytest.mark.usefixtures("soon_again")]
 
 CANARY = "sk-canary-5b1f0e"
 
@@ -43,18 +43,6 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[State]:
         monkeypatch.setenv("OPENAI_BASE_URL", url)
         monkeypatch.setenv("OPENAI_API_KEY", CANARY)
         yield state
-
-
-@pytest.fixture(autouse=True)
-def _soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits between tries are what the service asks for, and no more."""
-    from tenacity import wait_none
-
-    import harness.remote.faults
-    import harness.remote.paying
-
-    monkeypatch.setattr(harness.remote.paying, "_JITTER", wait_none())
-    monkeypatch.setattr(harness.remote.faults, "RETRY_S", 0.01)
 
 
 Opened = Callable[..., Any]

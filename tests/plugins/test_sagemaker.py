@@ -30,7 +30,7 @@ from tests.support.sagemaker_server import SageMaker, SageMakerState, serving
 from tests.support.served import CAP_USD, SAGEMAKER, many, questions
 from tests.support.served_aws import KEY, environment, price_list
 
-pytestmark = pytest.mark.remote
+pytestmark = [pytest.mark.remote, pytest.mark.usefixtures("soon_again")]
 
 CANARY, TOKEN = "canary-secret-5b1f0e", "canary-token-77aa01"
 CHAT, EMBED, RENTED = "chatty", "m-embed", "model/llama@ml.g5.xlarge"
@@ -54,18 +54,11 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[SageMakerState]:
 
 
 @pytest.fixture(autouse=True)
-def _soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits between tries are what the service asks for, and no more."""
-    from tenacity import wait_none
-
-    import harness.remote.faults
-    import harness.remote.paying
-    import harness.remote.session
+def _looks_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    import harness.remote.hosted
     import harness_aws.sagemaker.endpoints
 
-    monkeypatch.setattr(harness.remote.paying, "_JITTER", wait_none())
-    monkeypatch.setattr(harness.remote.faults, "RETRY_S", 0.01)
-    monkeypatch.setattr(harness.remote.session, "POLL_EMULATED_S", 0.01)
+    monkeypatch.setattr(harness.remote.hosted, "POLL_EMULATED_S", 0.01)
     monkeypatch.setattr(harness_aws.sagemaker.endpoints, "READS", 0)
 
 

@@ -31,7 +31,7 @@ from harness_vertex.dates import notices
 from tests.support.served import CAP_USD, RATES, VERTEX, many, material, price_list, questions
 from tests.support.vertex_server import State, serving
 
-pytestmark = pytest.mark.remote
+pytestmark = [pytest.mark.remote, pytest.mark.usefixtures("soon_again")]
 
 CANARY = "ya29.canary-5b1f0e"
 
@@ -70,18 +70,6 @@ def account(server: State, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: py
     file.write_text(json.dumps(told))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
     return key.decode()
-
-
-@pytest.fixture(autouse=True)
-def _soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits between tries are what the service asks for, and no more."""
-    from tenacity import wait_none
-
-    import harness.remote.faults
-    import harness.remote.paying
-
-    monkeypatch.setattr(harness.remote.paying, "_JITTER", wait_none())
-    monkeypatch.setattr(harness.remote.faults, "RETRY_S", 0.01)
 
 
 Opened = Callable[..., Any]

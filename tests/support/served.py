@@ -251,12 +251,11 @@ def _work(service: Service, url: str, file: Path, asked: int) -> int:
 
     import harness.remote.faults
     import harness.remote.paying
-    import harness.remote.session
     from harness.remote import hosted, hosting
 
     os.environ.update(service.environment(url))
     harness.remote.paying._JITTER = wait_random(0, 0.01)  # type: ignore[assignment]
-    harness.remote.session.POLL_EMULATED_S = 0.01
+    hosted.POLL_EMULATED_S = 0.01
     harness.remote.faults.RETRY_S = 0.01
     if hasattr(service.part(service.reads), "READS"):
         service.part(service.reads).READS = 0

@@ -125,6 +125,8 @@ class BackendSpec:
     """The extra of this distribution that installs them."""
     preload: tuple[str, ...] = ()
     """Modules that the zygote imports once for all of the backend's cells."""
+    saves: str = ""
+    """In which form it writes tuned weights, and how they are read without the harness: a shared one's card says it."""
     device: Callable[[], str] = lambda: "cpu"
     """Device kind the cells will use, found without importing the framework where possible."""
     why_not: Callable[[ModelCard, Capability], str] = lambda card, capability: ""

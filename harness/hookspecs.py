@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         TaskSpec,
     )
     from harness.remote.machines import MachinesSpec
+    from harness.remote.repositories import RepositoriesSpec
     from harness.reporting import ReporterSpec
 
 hookspec = pluggy.HookspecMarker("harness")
@@ -55,6 +56,11 @@ def harness_prices() -> Iterable[PriceList]:  # type: ignore[empty-body]
 @hookspec
 def harness_machines() -> Iterable[MachinesSpec]:  # type: ignore[empty-body]
     """Services whose machines can be hired for cells."""
+
+
+@hookspec
+def harness_repositories() -> Iterable[RepositoriesSpec]:  # type: ignore[empty-body]
+    """Services that keep adaptations in repositories."""
 
 
 @hookspec

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.evidence import Evidence
 from harness.remote.machines import ELSEWHERE
+from harness.remote.repositories import PULLED
 from harness.types import Basis, Measurement
 
 
@@ -21,13 +22,19 @@ def emulated(evidence: Evidence, found: Measurement) -> Measurement:
 
 def service_notes(evidence: Evidence) -> list[str]:
     if evidence.served is None:
-        return list(dict.fromkeys(_hired(cell.log[ELSEWHERE]) for cell in evidence.cells if ELSEWHERE in cell.log))
+        found = [_hired(cell.log[ELSEWHERE]) for cell in evidence.cells if ELSEWHERE in cell.log]
+        found += [_pulled(cell.log[PULLED]) for cell in evidence.cells if PULLED in cell.log]
+        return list(dict.fromkeys(found))
     where = evidence.served["endpoint"]
     by = f"emulated: answered by a stand-in at {where}, not by the service" if evidence.served["emulated"] else ""
     told = [found for cell in evidence.cells for found in cell.log.get("service", {}).get("notes", ())]
     return list(
         dict.fromkeys([by or f"answered by {where}", *(notice["told"] for notice in evidence.served["notices"]), *told])
     )
+
+
+def _pulled(where: str) -> str:
+    return f"trained elsewhere and pulled from {where}: the seconds and memory of its training are of that machine"
 
 
 def _hired(told: Mapping[str, Any]) -> str:

@@ -28,6 +28,7 @@ from harness.contracts import (
 from harness.errors import HarnessError, ModelError, PluginError
 from harness.later import later
 from harness.remote.machines import MachinesSpec
+from harness.remote.repositories import RepositoriesSpec
 from harness.reporting import Links, Number, ReporterSpec
 from harness.types import (
     NOT_PROBABILITIES,
@@ -88,6 +89,7 @@ __all__ = [
     "Reads",
     "Recipe",
     "ReporterSpec",
+    "RepositoriesSpec",
     "Search",
     "Session",
     "Setting",

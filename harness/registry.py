@@ -27,6 +27,7 @@ from harness.contracts import (
 from harness.errors import MissingDependency, UsageError, unknown
 from harness.keys import source_hash
 from harness.remote.machines import MachinesSpec
+from harness.remote.repositories import RepositoriesSpec
 from harness.reporting import ReporterSpec
 
 GROUP = "harness"
@@ -75,6 +76,7 @@ class Registry:
         self.reporters = self._collect("format", "harness_reporters", ReporterSpec)
         self.prices = self._collect("price list", "harness_prices", PriceList)
         self.machines = self._collect("service with machines", "harness_machines", MachinesSpec)
+        self.repositories = self._collect("service with repositories", "harness_repositories", RepositoriesSpec)
 
     @property
     def plugins(self) -> list[PluginInfo]:

@@ -35,7 +35,7 @@ LAYERS = (
     ("cli",),
     ("api", "view"),
     ("execute",),
-    ("assets", "keep", "hiring", "quality", "caps", "spending", "purses", "record", "orphans"),
+    ("assets", "keep", "hiring", "quality", "caps", "spending", "purses", "record", "orphans", "sharing"),
     ("snapshot", "report", "rates", "noted"),
     ("learning", "judgement", "budget"),
     ("compare", "decide"),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from harness import __version__
-from harness.cli import compare, inventory, money, remote, run, scaffold, stored, tasks, view
+from harness.cli import compare, inventory, money, remote, run, scaffold, sharing, stored, tasks, view
 from harness.cli.configuration import read_defaults
 from harness.errors import HarnessError, UsageError
 from harness.safetext import plain
@@ -26,6 +26,8 @@ for command in (
 ):
     cli.add_command(command)
 inventory.plugins.add_command(scaffold.new)
+for command in sharing.commands:
+    remote.remote.add_command(command)
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
-"""Hugging Face by huggingface_hub: models behind its router of inference providers, and the machines of its Jobs."""
+"""Hugging Face by huggingface_hub: its router of inference providers, machines of its Jobs, repositories of its Hub."""
 
 from collections.abc import Iterable
 
-from harness.plugin import BackendSpec, MachinesSpec, hookimpl, later
+from harness.plugin import BackendSpec, MachinesSpec, RepositoriesSpec, hookimpl, later
 from harness.remote.service import Service
 
 
@@ -48,5 +48,23 @@ def harness_machines() -> Iterable[MachinesSpec]:
             requires=("huggingface_hub", "httpx2"),
             extra="huggingface",
             preload=("harness_huggingface.machines",),
+        )
+    ]
+
+
+@hookimpl
+def harness_repositories() -> Iterable[RepositoriesSpec]:
+    where = "harness_huggingface.flavors"
+    return [
+        RepositoriesSpec(
+            name="huggingface",
+            summary="model repositories of the Hugging Face Hub",
+            named=later(f"{where}:named"),
+            load="harness_huggingface.repositories:repositories",
+            endpoint=later(f"{where}:endpoint"),
+            secrets=("HF_TOKEN",),
+            why_not=later(f"{where}:locked_out"),
+            requires=("huggingface_hub", "httpx2"),
+            extra="huggingface",
         )
     ]

@@ -10,6 +10,7 @@ from harness.plugin import HarnessError
 from harness.remote import endpoint as endpoints
 from harness.remote.endpoint import Endpoint
 from harness.remote.machines import Flavor
+from harness.safetext import one_line
 from harness_huggingface.capabilities import KEY, PREFIX
 
 HUB = "https://huggingface.co"
@@ -40,10 +41,22 @@ def endpoint() -> Endpoint:
     return endpoints.endpoint(URL, HUB)
 
 
-def unready(where: Endpoint) -> str | None:
+def locked_out(where: Endpoint) -> str | None:
     token = os.environ.get(KEY, "")
     if not token.startswith(PREFIX) and not where.emulated:
         return f"{KEY} holds no token of Hugging Face" if token else f"{KEY} is not set"
+    return None
+
+
+def named(name: str) -> str:
+    if not REPO_NAME.fullmatch(name):
+        raise UsageError(f"{one_line(name)!r} is no name of a repository such as ORG/NAME")
+    return name
+
+
+def unready(where: Endpoint) -> str | None:
+    if reason := locked_out(where):
+        return reason
     if not REPO_NAME.fullmatch(os.environ.get(REPO, "")):
         return f"{REPO} must name a private dataset repository of yours, ORG/NAME: cells and their results lie there"
     return None

@@ -1,4 +1,4 @@
-"""The Hub by its SDK: files in one private dataset repository, each written once."""
+"""The Hub by its SDK, under our guard; files in one private dataset repository, each written once."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import httpx2
-from huggingface_hub import HfApi, hf_hub_url, set_client_factory
+from huggingface_hub import HfApi, constants, hf_hub_url, set_client_factory
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
 from harness.remote.endpoint import Endpoint
@@ -24,13 +25,16 @@ from harness_huggingface.faults import faults
 DATASET = "dataset"
 
 
-class Hub:
-    def __init__(self, where: Endpoint, repo: str) -> None:
-        set_client_factory(transport)
-        self.repo, self.redact = repo, Redactor((KEY,))
+class Asked:
+    """The SDK at one endpoint, with our token and under our guard."""
+
+    def __init__(self, where: Endpoint) -> None:
+        # Xet has a client of its own, which follows redirects anywhere; without it large files go by LFS.
+        constants.HF_HUB_DISABLE_XET = True
+        set_client_factory(partial(transport, where.url))
+        self.redact, self.url = Redactor((KEY,)), where.url
         self.token = os.environ.get(KEY) or NO_TOKEN
         self.api = HfApi(endpoint=where.url, token=self.token)
-        self._url = where.url
 
     @contextmanager
     def asked(self) -> Iterator[None]:
@@ -40,6 +44,16 @@ class Hub:
                 yield
             except LocalEntryNotFoundError as error:
                 raise Doubtful(f"no answer: {type(error.__cause__ or error).__name__}") from None
+            except RuntimeError as error:
+                if error.__cause__ is None:
+                    raise
+                raise error.__cause__ from None  # what went wrong in one of the threads that upload
+
+
+class Hub(Asked):
+    def __init__(self, where: Endpoint, repo: str) -> None:
+        super().__init__(where)
+        self.repo = repo
 
     def put(self, path: str, content: bytes) -> None:
         """Never over another file, and nowhere that everybody can read."""
@@ -57,7 +71,7 @@ class Hub:
 
     def get(self, path: str, most_bytes: int) -> bytes | None:
         """None: there is no such file. Raises `Refused` for one of more bytes."""
-        url = hf_hub_url(self.repo, path, repo_type=DATASET, endpoint=self._url)
+        url = hf_hub_url(self.repo, path, repo_type=DATASET, endpoint=self.url)
         with self.asked(), tempfile.TemporaryDirectory() as folder:
             try:
                 size = self.api.get_hf_file_metadata(url=url).size
@@ -71,10 +85,20 @@ class Hub:
             return Path(found).read_bytes()
 
 
-def transport() -> httpx2.Client:
-    """The SDK's own sends anything on to wherever it is redirected."""
+def transport(url: str) -> httpx2.Client:
+    """The SDK's own sends anything on to wherever it is redirected, and its token to whomever the Hub names."""
     timeout = httpx2.Timeout(TIMEOUT_S, connect=CONNECT_S)
-    return httpx2.Client(follow_redirects=True, timeout=timeout, event_hooks={"response": [_no_redirect]})
+    hooks = {"request": [partial(_no_stranger, urlsplit(url))], "response": [_no_redirect]}
+    return httpx2.Client(follow_redirects=True, timeout=timeout, event_hooks=hooks)
+
+
+def _no_stranger(hub: SplitResult, request: httpx2.Request) -> None:
+    """Large files go to where the Hub says: by https, and without the token unless that is the Hub itself."""
+    there = urlsplit(str(request.url))
+    if (there.scheme, there.netloc) == (hub.scheme, hub.netloc):
+        return
+    if there.scheme != "https" or "authorization" in request.headers:
+        raise Refused(f"{there.hostname} is not the Hub: it is shown no token, and reached by https alone")
 
 
 def _no_redirect(response: httpx2.Response) -> None:

@@ -20,5 +20,9 @@ def harness_backends() -> Iterable[BackendSpec]:
             preload=("harness_keras.framework",),
             device=later("harness_keras.capabilities:device_kind"),
             why_not=later("harness_keras.capabilities:why_not"),
+            saves=(
+                "`model/model.safetensors` holds all weights, those of LoRA merged in, by the paths of their variables "
+                "in KerasHub's model; beside them may stand a linear layer `head.`."
+            ),
         )
     ]

@@ -20,5 +20,11 @@ def harness_backends() -> Iterable[BackendSpec]:
             preload=("torch", "transformers.models.bert.modeling_bert", "peft"),
             device=later("harness_torch.capabilities:device_kind"),
             why_not=later("harness_torch.capabilities:why_not"),
+            saves=(
+                "`model/model.safetensors` holds all weights, those of LoRA merged in, by the names that "
+                "`transformers` gives them, behind `model.`; beside them may stand a linear layer `head.`. Without the "
+                "harness: load the base model, take `model.` off the names, `load_state_dict`. Trained over 4-bit "
+                "weights (`qlora`) it holds the adapters and the head alone, and is read by the harness only."
+            ),
         )
     ]

@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tests.support.hub_models import Models, Raw
 from tests.support.standin import Accounts, Handler, Refusal, served
 
 REPO = "org/cells"
@@ -44,12 +45,9 @@ class HubState(Accounts):
     """Part of a file's name -> what it is replaced by when it is put there."""
     limit_s: float = 60.0
     """Of a job that was given a longer one."""
+    models: Models = field(default_factory=Models)
     canned: bytes | None = None
     """A result that jobs leave without running, after so many `polls`."""
-
-
-class Raw(bytes):
-    """A file as it is, no JSON."""
 
 
 class Api:
@@ -184,6 +182,16 @@ class _Handler(Handler):
     def do_HEAD(self) -> None:
         self._serve("HEAD")
 
+    def do_PUT(self) -> None:
+        self._serve("PUT")
+
+    def is_let_in(self, path: str) -> bool:
+        """Large files are put where they belong by an address that is good for that alone."""
+        if path.startswith("/storage/"):
+            assert "authorization" not in self.headers
+            return True
+        return super().is_let_in(path)
+
     def done(self, method: str, path: str, query: dict[str, list[str]], content: bytes) -> Any:
         api = Api(self.state, f"http://{self.headers['host']}")
         if method in ("GET", "HEAD") and path.startswith(FILES):
@@ -208,14 +216,17 @@ class _Handler(Handler):
             return [] if self.state.hidden_lists >= 0 else [api.look(id) for id in self.state.jobs]
         if found := re.fullmatch(r"/api/jobs/org/([\w-]+)(/cancel)?", path):
             return api.cancel(found[1]) if found[2] else api.look(found[1])
+        found = self.state.models.done(api.url, method, path, content)
+        if found is not None:
+            return found
         raise Refusal(404, f"no such path {method} {path}", "not_found")
 
     def _send(self, status: int, body: Any, headers: dict[str, str] | None = None, fault: str | None = None) -> None:
         found = dict(headers or {})
         if isinstance(body, Raw):
             found |= {"etag": f'"{hashlib.sha256(body).hexdigest()}"', "x-repo-commit": COMMIT}
-        if status == 404 and self.path.startswith(FILES):
-            found["x-error-code"] = "EntryNotFound"
+        if status == 404:
+            found["x-error-code"] = _error_code(body)
         content = bytes(body) if isinstance(body, Raw) else json.dumps(body).encode()
         self._send_bytes(status, content, found, fault)
 
@@ -228,6 +239,13 @@ class _Handler(Handler):
         self.end_headers()
         self.wfile.flush()
         return None
+
+
+def _error_code(body: Any) -> str:
+    """As the Hub tells what is not there."""
+    told = body.get("error", "") if isinstance(body, dict) else ""
+    codes = {"Repository not found": "RepoNotFound", "Invalid rev id": "RevisionNotFound", "Entry not": "EntryNotFound"}
+    return next((code for words, code in codes.items() if told.startswith(words)), "NotFound")
 
 
 @contextmanager

@@ -24,8 +24,8 @@ OF_ANSWERING = ("latency_s", "retrieval_latency_s", "retrieval_s_per_question", 
 """What a cell logs of answering on one machine: no step finds its choice there."""
 OF_MACHINE = ("machines", "flavor", "gpu", "cores", "emulated", "seconds", "usd")
 """Of what is told of a hired machine; not its job, nor whose endpoint it was."""
-WORD = re.compile(r"[A-Za-z0-9_.:+-]{1,80}")
-"""A text that may leave: the name of a choice, and no sentence of anybody's."""
+WORD = re.compile(r"[A-Za-z0-9_.:+-]{1,80}(/[0-9]+)?")
+"""A text that may leave: the name of a choice or of a format, and no sentence or path of anybody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +96,10 @@ def check(found: Kept) -> None:
             told[file] = json.loads(path.read_bytes())
         elif not is_plain(file) or not (file.endswith(".safetensors") or _is_numeric(path)):
             raise HarnessError(f"{name}: {file} is no file of numbers and may hold texts it was trained on: not pushed")
-    for where, text in _texts(told):
-        if not WORD.fullmatch(text):
-            raise HarnessError(f"{name}: what was recorded as {where!r} is text, which is not pushed")
+    for source, value in told.items():
+        for where, text in _texts(value, source):
+            if not WORD.fullmatch(text):
+                raise HarnessError(f"{name}: what was recorded as {where!r} is text, which is not pushed")
 
 
 def _is_numeric(path: Path) -> bool:
@@ -120,7 +121,7 @@ def machine(log: Mapping[str, Any]) -> dict[str, Any] | None:
     return None if told is None else {name: told[name] for name in OF_MACHINE if name in told}
 
 
-def _texts(value: Any, where: str = "log") -> Iterator[tuple[str, str]]:
+def _texts(value: Any, where: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, str):
         yield where, value
     elif isinstance(value, Mapping):

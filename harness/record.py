@@ -16,11 +16,8 @@ from harness.trainings import described
 def run_record(plan: Plan, environment: Mapping[str, Any]) -> dict[str, Any]:
     request = plan.request
     return {
-        "task": {
-            "name": plan.task.name,
-            "fingerprint": plan.task.fingerprint,
-            "licence": plan.task.licence,
-        },
+        "task": {"name": plan.task.name, "fingerprint": plan.task.fingerprint},
+        "licence": plan.task.licence,
         "environment": environment,
         "terms": plan.terms.to_json(),
         "command": command(request),

@@ -75,7 +75,7 @@ def card(
     settings = {**arm.settings, **(found.artifact["log"].get("trials") or {}).get("chosen", {})}
     facts = [
         ("Task", f"{task['name']} ({run.task['kind']}), fingerprint {task['fingerprint']}"),
-        ("Licence of the task's data", task.get("licence") or UNKNOWN),
+        ("Licence of the task's data", run.body.get("licence") or UNKNOWN),
         ("Base model", shown_model(model)),
         ("Licence of the base model", model.get("licence") or UNKNOWN),
         ("Licence of this adaptation", licence or UNKNOWN),

@@ -191,6 +191,13 @@ def test_hostile_names_stay_text(store: Store, known: Registry, hub: HubState) -
     assert len([line for line in text.splitlines() if line.startswith("# ")]) == 2
 
 
+def test_a_task_of_a_run_of_before_has_an_unknown_licence(store: Store, known: Registry) -> None:
+    run = stored_run(store)
+    before = replace(run, body={name: value for name, value in run.body.items() if name != "licence"})
+    text = card(build_report(store, known), kept(store, before, "probe", None), before, None, TO, None)
+    assert "- Licence of the task's data: unknown\n" in text
+
+
 @pytest.mark.parametrize(
     ("made_by", "told"),
     [

@@ -14,7 +14,7 @@ import numpy as np
 from harness.errors import HarnessError, UsageError, unknown
 from harness.remote.machines import ELSEWHERE
 from harness.remote.repositories import PULLED
-from harness.sharing.manifest import ADAPTATION, is_plain
+from harness.sharing.manifest import ADAPTATION, Machine, is_plain
 from harness.snapshot import kept_adaptation
 from harness.store import Record, Store
 from harness.stored import StoredRun
@@ -22,8 +22,6 @@ from harness.types import Arm, Status
 
 OF_ANSWERING = ("latency_s", "retrieval_latency_s", "retrieval_s_per_question", "service")
 """What a cell logs of answering on one machine: no step finds its choice there."""
-OF_MACHINE = ("machines", "flavor", "gpu", "cores", "emulated", "seconds", "usd")
-"""Of what is told of a hired machine; not its job, nor whose endpoint it was."""
 WORD = re.compile(r"[A-Za-z0-9_.:+-]{1,80}(/[0-9]+)?")
 """A text that may leave: the name of a choice or of a format, and no sentence or path of anybody's."""
 
@@ -118,7 +116,7 @@ def published(log: Mapping[str, Any]) -> dict[str, Any]:
 def machine(log: Mapping[str, Any]) -> dict[str, Any] | None:
     """Of a hired machine, what its figures mean."""
     told = log.get(ELSEWHERE)
-    return None if told is None else {name: told[name] for name in OF_MACHINE if name in told}
+    return None if told is None else {name: told[name] for name in Machine.model_fields}
 
 
 def _texts(value: Any, where: str) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,7 @@ from harness.errors import HarnessError
 from harness.keys import canonical
 from harness.safetext import one_line
 from harness.session import ADAPTATION_FILE
-from harness.types import Usage
+from harness.types import Epoch, Usage
 
 FILE, CARD_FILE = "harness.json", "README.md"
 ADAPTATION = f"{MODEL_FOLDER}/{ADAPTATION_FILE}"
@@ -37,6 +37,18 @@ class Entry(_Strict):
     bytes: Annotated[int, Field(ge=0, le=2**40)]
 
 
+class Machine(_Strict):
+    """Of a hired one, what its figures mean; not its job, nor whose endpoint it was."""
+
+    machines: Word
+    flavor: Word
+    gpu: Word | None
+    cores: int | None
+    emulated: bool
+    seconds: float | None
+    usd: float | None
+
+
 class Manifest(_Strict):
     format: Literal["harness.shared/1"]
     version: Word
@@ -50,9 +62,9 @@ class Manifest(_Strict):
     """What its steps recorded and find again."""
     usage: dict[str, Usage]
     """Of making it, by phase, and `total`."""
-    epochs: list[dict[str, float | int | None]]
+    epochs: list[Epoch]
     contended: bool
-    machine: dict[str, str | int | float | bool | None] | None
+    machine: Machine | None
     """The hired one that it was made on."""
 
     @field_validator("files")
@@ -64,6 +76,12 @@ class Manifest(_Strict):
             if not is_plain(name):
                 raise ValueError(f"it names a file {one_line(name)[:80]!r}")
         return files
+
+    @field_validator("log")
+    @classmethod
+    def _storable(cls, log: dict[str, Any]) -> dict[str, Any]:
+        canonical(log)  # which takes no number that is none
+        return log
 
     @field_validator("usage")
     @classmethod

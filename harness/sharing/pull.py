@@ -14,6 +14,7 @@ from harness.keys import folder_hash
 from harness.leases import Leases
 from harness.remote.machines import ELSEWHERE
 from harness.remote.repositories import MAIN, PULLED, Repositories
+from harness.sharing.found import published
 from harness.sharing.manifest import FILE, MANIFEST_BYTES, Manifest, read
 from harness.sharing.push import Target
 from harness.snapshot import artifact_folder, kept_adaptation
@@ -77,24 +78,26 @@ def _keep(store: Store, manifest: Manifest, folder: Path, where: str) -> None:
     try:
         kept = artifact_folder(store, key)
         shutil.rmtree(kept, ignore_errors=True)
-        shutil.copytree(folder, kept)
+        kept.mkdir()
+        for part in folder.iterdir():
+            part.rename(kept / part.name)
         _record(store, manifest, kept, where)
     finally:
         leases.release(key)
 
 
 def _record(store: Store, manifest: Manifest, kept: Path, where: str) -> None:
-    log: dict[str, Any] = {**manifest.log, PULLED: where}
+    log: dict[str, Any] = {**published(manifest.log), PULLED: where}
     size = sum(entry.bytes for entry in manifest.files.values())
     done: dict[str, Any] = {
         "status": Status.DONE,
         "reason": None,
         "usage": {name: asdict(used) for name, used in manifest.usage.items()},
-        "log": {**log, "epochs": manifest.epochs},
+        "log": {**log, "epochs": [asdict(epoch) for epoch in manifest.epochs]},
         "contended": manifest.contended,
     }
     if manifest.machine is not None:
-        done["log"][ELSEWHERE] = {**manifest.machine, "endpoint": where}
+        done["log"][ELSEWHERE] = {**manifest.machine.model_dump(), "endpoint": where}
     with store.together():
         store.append(
             "artifact", manifest.key, "", {"folder": str(kept), "sha256": manifest.sha256, "bytes": size, "log": log}

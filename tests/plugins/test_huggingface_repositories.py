@@ -335,6 +335,16 @@ def test_large_files_go_by_https_alone_where_they_leave_the_hub(hub: HubState, s
         push(store, leaving(store, known))
 
 
+def test_the_token_is_shown_to_nobody_but_the_hub() -> None:
+    from harness_huggingface.hub import transport
+
+    with (
+        transport("https://huggingface.co") as client,
+        pytest.raises(Refused, match=r"elsewhere\.example is not the Hub"),
+    ):
+        client.post("https://elsewhere.example/verify", headers={"authorization": f"Bearer {CANARY}"})
+
+
 def test_the_token_is_in_no_error_and_in_nothing_that_is_kept(hub: HubState, store: Store, known: Registry) -> None:
     push(store, leaving(store, known))
     hub.key, hub.models.repositories = "another", {}
@@ -404,6 +414,56 @@ def test_a_manifest_names_plain_files_of_numbers_alone(store: Store, known: Regi
         read(json.dumps(told).encode())
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"log": {"c": float("nan")}},
+        {"epochs": [{"epoch": 1}]},
+        {"machine": {"flavor": "l4x1"}},
+        {"usage": {}},
+        {"key": "../../x"},
+        {"more": 1},
+    ],
+)
+def test_a_manifest_is_believed_as_far_as_it_can_be_checked(
+    store: Store, known: Registry, changed: dict[str, Any]
+) -> None:
+    content = leaving(store, known).commit.files[FILE]
+    assert isinstance(content, bytes)
+    with pytest.raises(HarnessError, match=r"is no harness.shared/1") as refused:
+        read(json.dumps({**json.loads(content), **changed}).encode())
+    assert "\n" not in str(refused.value)
+
+
+def test_what_a_hired_machine_made_is_told_of_it_alone(hub: HubState, store: Store, known: Registry) -> None:
+    found = kept(store, stored_run(store), "probe", None)
+    told = {"machines": "huggingface", "flavor": "l4x1", "gpu": "NVIDIA L4", "cores": 8, "seconds": 9, "usd": None}
+    elsewhere = {**told, "emulated": False, "job": "job-7", "endpoint": "https://hub.ann.example", "versions": {}}
+    body = {**found.done.body, "log": {**found.done.body["log"], "elsewhere": elsewhere}}
+    store.append("cell", found.key, found.done.run, body)
+    wanted = leaving(store, known)
+    content = wanted.commit.files[FILE]
+    assert isinstance(content, bytes)
+    machine = read(content).machine
+    assert machine is not None
+    assert machine.model_dump() == {**told, "emulated": False}
+    push(store, wanted)
+    other = Store(store.root / "other")
+    pull(other, target(known, TO))
+    done = other.done(found.key)
+    assert done is not None
+    assert done.body["log"]["elsewhere"]["gpu"] == "NVIDIA L4"
+    other.close()
+
+
+def test_what_a_store_made_itself_is_not_replaced(hub: HubState, store: Store, known: Registry) -> None:
+    push(store, leaving(store, known))
+    shutil.rmtree(store.root / "artifacts")
+    (store.root / "artifacts").mkdir()
+    with pytest.raises(UsageError, match="has made this adaptation itself"):
+        pull(store, target(known, TO))
+
+
 # -- the command -------------------------------------------------------------------------------------------
 
 
@@ -424,6 +484,17 @@ def test_the_command_tells_first_and_sends_when_it_may(
     assert json.loads(done.stdout)["commit"] == hub.models.repositories[NAME].branches["main"]
     taken = CliRunner().invoke(cli, ["remote", "pull", TO, "--store", str(store.root)])
     assert "is kept here already" in taken.stdout
+
+
+def test_at_a_terminal_a_yes_is_enough_and_a_no_sends_nothing(
+    hub: HubState, store: Store, known: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.cli.sharing.load_registry", lambda: known)
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda self: True)
+    ask = ["remote", "push", "probe", "--to", TO, "--store", str(store.root)]
+    assert isinstance(CliRunner().invoke(cli, ask, input="n\n").exception, UsageError)
+    assert hub.requests == []
+    assert "it is now at huggingface:org/tiny-probe@" in CliRunner().invoke(cli, ask, input="y\n").stdout
 
 
 # -- with a model ------------------------------------------------------------------------------------------

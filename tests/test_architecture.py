@@ -61,6 +61,7 @@ LAYERS = (
         "session",
         "keys",
         "safetext",
+        "naming",
         "flops",
         "remote",
     ),

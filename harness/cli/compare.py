@@ -12,6 +12,7 @@ import click
 from harness.cli.inventory import json_option, show
 from harness.cli.options import margin_option, store_option
 from harness.cli.stored import existing
+from harness.naming import short_names
 from harness.safetext import one_line
 
 SHORT_HASH = 12
@@ -35,7 +36,7 @@ def compare(then: str, now: str, margin: float, as_json: bool, store: Path) -> N
         click.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
         return
     click.echo(f"then: run {document['then']['id']}  now: run {document['now']['id']}")
-    named = _naming(document)
+    named = short_names(arm["arm"] for arm in document["arms"])
     for questions in document["questions"]:
         arms = [arm for arm in document["arms"] if arm["set"] == questions["set"]]
         click.echo(f"\n{one_line(_asked(questions))}")
@@ -52,13 +53,6 @@ def _print(lines: Iterable[str]) -> None:
     console = Console()
     for line in lines:
         console.print(Text(one_line(line)))
-
-
-def _naming(document: Mapping[str, Any]) -> Mapping[str, str]:
-    """An arm's strategy alone where that tells it from all others."""
-    names = dict.fromkeys(arm["arm"] for arm in document["arms"])
-    strategies = [name.rsplit("@", 1)[0] for name in names]
-    return dict(zip(names, strategies if len(set(strategies)) == len(names) else names, strict=True))
 
 
 def _asked(questions: Mapping[str, Any]) -> str:

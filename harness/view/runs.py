@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness.cell import TIMED
 from harness.evidence import answer_parts
+from harness.naming import short_names
 from harness.store import Store
 from harness.stored import StoredRun, stored_run
 from harness.types import NOT_PROBABILITIES, Status
@@ -56,6 +57,7 @@ class RunView:
     read: float
     """Seconds of the monotonic clock."""
     _sets: dict[str, SetIndex] = field(default_factory=dict, repr=False)
+    _names: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def going_on(self) -> bool:
@@ -81,10 +83,10 @@ class RunView:
         return Parts(self.root, tuple(self.stored.task["documents"]))
 
     def short(self, arm: str) -> str:
-        """An arm's strategy alone where that tells it from all others."""
-        names = self.stored.arms
-        strategies = [name.rpartition("@")[0] for name in names]
-        return arm.rpartition("@")[0] if len(set(strategies)) == len(names) else arm
+        """What it is called beside the others."""
+        if not self._names:
+            self._names.update(short_names(self.stored.arms))
+        return self._names[arm]
 
     def set(self, name: str) -> SetIndex:
         if name not in self._sets:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from harness.naming import strategy_of
 from harness.plugin import Number
 from harness_reports.figures import NOTHING, linkable, ordered
 from harness_reports.tables import Named, Table
@@ -78,6 +79,6 @@ def _across_backends(name: str, pairs: Mapping[tuple[str, str], Pair], named: Na
     rows = [
         [named(a), named(b), linkable(told(pair), Number(a, "difference", name, less=b))]
         for (a, b), pair in pairs.items()
-        if a.rsplit("@", 1)[0] == b.rsplit("@", 1)[0]
+        if strategy_of(a) == strategy_of(b)
     ]
     return f"the same on another backend, on {name}", ["arm", "on the other", "less it"], rows

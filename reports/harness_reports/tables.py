@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from harness.naming import short_names
 from harness.plugin import Number
 
 Table = tuple[str, list[str], list[list[str]]]
@@ -26,26 +27,8 @@ class Linkable(str):
 
 def naming(report: Mapping[str, Any]) -> Named:
     """The strategy alone where one backend and model ran; where there is a choice, with what tells them apart."""
-    names = {
-        arm["arm"]: f"{arm['strategy']}{'@' if told else ''}{told}"
-        for arm, told in zip(report["table"], places(report), strict=True)
-    }
-    if len(set(names.values())) < len(names):
-        names = {}
+    names = short_names(arm["arm"] for arm in report["table"])
     return lambda arm: names.get(arm, arm)
-
-
-def places(report: Mapping[str, Any]) -> list[str]:
-    """Of every arm of the table its backend, its model or both, as far as arms differ in them."""
-    ran = [arm for arm in report["table"] if arm["backend"] != "none"]
-    backends, models = ({arm[of] for arm in ran} for of in ("backend", "model"))
-
-    def told(arm: Mapping[str, Any]) -> str:
-        parts = [arm["backend"]] if len(backends) > 1 else []
-        parts += [arm["model"]] if len(models) > 1 and arm["model"] is not None else []
-        return "" if arm["backend"] == "none" else ":".join(map(str, parts))
-
-    return [told(arm) for arm in report["table"]]
 
 
 def in_sentences(report: Mapping[str, Any], named: Named) -> Callable[[str], str]:

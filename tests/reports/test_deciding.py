@@ -97,10 +97,6 @@ def test_arms_are_called_by_what_tells_them_apart() -> None:
     assert naming(two)("lora+rag@keras:all-MiniLM-L6-v2") == "lora+rag@keras"
     models = document(["rag@torch:a", "rag@torch:b", "tfidf@none"])
     assert [naming(models)(arm["arm"]) for arm in models["table"]] == ["rag@a", "rag@b", "tfidf"]
-    alike = document(["rag@torch:a", "rag@torch:b"])
-    for arm in alike["table"]:
-        arm["model"] = "the same"
-    assert naming(alike)("rag@torch:a") == "rag@torch:a", "a short name that two share is none"
     assert naming(one)("gone@torch:x") == "gone@torch:x"
 
 

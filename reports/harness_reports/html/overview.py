@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from harness.naming import places
 from harness.plugin import Links, Number
 from harness_reports.deciding import deciding
 from harness_reports.figures import NOTHING, Found, found, measured, milliseconds, ordered
 from harness_reports.html.linking import address
 from harness_reports.money import dollars, ranged
 from harness_reports.owning import owned, per_thousand
-from harness_reports.tables import Named, places
+from harness_reports.tables import Named
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def arms(report: Mapping[str, Any], links: Links) -> Arms:
     reasons = dict.fromkeys(reason for column in columns for reason in column.reasons if reason is not None)
     numbers = {reason: number for number, reason in enumerate(reasons, 1)}
     decision = report.get("decision") or {}
-    where = {arm["arm"]: told for arm, told in zip(report["table"], places(report), strict=True)}
+    where = places(arm["arm"] for arm in report["table"])
     rows = []
     for place, arm in enumerate(ordered(report)):
         name = arm["arm"]

@@ -16,6 +16,11 @@ from harness.testing import tiny_task
 
 SUPPORT = Path(__file__).parent / "support"
 REPOSITORY = Path(__file__).parent.parent
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Several test processes share the cores: threads of one would wait for those of another.
+    for threads in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(threads, "1")
+
 FROM_OUTSIDE = ("HARNESS_REALDATA", "HARNESS_PRISM", "HARNESS_SPECS")
 """Where tests find what is no part of the tree."""
 

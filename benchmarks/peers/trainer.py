@@ -59,6 +59,7 @@ def main() -> None:
             weight_decay=0.01,
             seed=given["seed"],
             bf16=given["bf16"],
+            use_cpu=not torch.cuda.is_available(),
             eval_strategy="epoch",
             save_strategy="no",
             report_to=[],

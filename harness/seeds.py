@@ -17,6 +17,8 @@ Statistic = Callable[[Floats], Floats]
 """Sums over clusters of all arms' columns [..., columns] -> what is measured [...]."""
 TAILS = 20
 """So many tails each draw is given: with few seeds they are long, and 2,000 would leave the ends to chance."""
+ROUNDING = 1e-9
+"""Seeds that are no further apart agree."""
 STEP = 1e-6
 """Of the largest sum: how far a sum is moved to see what that does to a statistic."""
 
@@ -39,7 +41,7 @@ def training(seeds: Floats, by_questions: float) -> Training:
     count = len(seeds)
     if count < 2:
         return Training(0.0, 0.0, count)
-    variance = float(seeds.var(ddof=1))
+    variance = float(seeds.var(ddof=1)) if np.ptp(seeds) > ROUNDING else 0.0
     return Training((variance - by_questions) / count, variance / count, count)
 
 
@@ -96,7 +98,7 @@ def estimate(arms: Sequence[Floats], statistic: Statistic, least: float, most: f
         draws = widened(np.tile(draws, TAILS), len(means), *parts)
     low, high = interval(np.clip(draws, least, most))
     first = parts[0]
-    spread = (first.spread * first.seeds) ** 0.5 if first.seeds > 1 else None
+    spread = float((first.spread * first.seeds) ** 0.5) if first.seeds > 1 else None
     return Estimate(float(statistic(total)), low, high, spread)
 
 

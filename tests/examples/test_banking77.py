@@ -33,7 +33,7 @@ def test_a_probe_reaches_92_percent(real_data: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.realdata
-@pytest.mark.slow  # learns ten times from 10,003 questions
+@pytest.mark.slow  # learns ten times from 13,083 questions
 def test_label_errors_planted_among_real_questions_are_named(real_data: Path) -> None:
     """Measured, mean of five draws among all 13,083: recall 0.98, precision 0.77, the rest being the data's own errors
     and the classifier's; before, 0.93 and 0.68."""

@@ -84,6 +84,18 @@ def _numbered(columns: Iterable[npt.NDArray[Any]]) -> Ints:
     return np.asarray(found, dtype=np.int64)
 
 
+def alike(sums: Floats) -> tuple[Floats, Ints]:
+    """Clusters with the same sums [clusters, columns] as one kind: the sums of each kind, and how many there are of it.
+
+    As `Clusters.kinds`, for what is computed from sums alone.
+    """
+    if len(sums) >= MANY_CLUSTERS:
+        _, found, copies = np.unique(_numbered(sums.T), return_index=True, return_counts=True)
+        if len(found) * FEW_KINDS <= len(sums):
+            return sums[found], copies
+    return sums, np.ones(len(sums), dtype=np.int64)
+
+
 def encode(*sets: Sequence[str]) -> list[Clusters]:
     """The same names get the same numbers in every set."""
     numbers: dict[str, int] = {}

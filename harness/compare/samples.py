@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness import seeds
 from harness.compare.metrics import Metric
-from harness.stats import FEW_KINDS, LEAST_CLUSTERS, SEED, Floats, Ints, resampled
+from harness.seeds import Training, training
+from harness.stats import FEW_KINDS, LEAST_CLUSTERS, Floats, Ints, resampled
 
 RESAMPLES = 10_000
 
@@ -23,12 +25,8 @@ class Samples:
     """As observed, of every seed: [seeds]."""
     draws: Floats
     """Mean over seeds in every resample of clusters: [resamples]."""
-    training: float
-    """Estimated variance of `value` that comes from which seeds trained it: below 0 where seeds differ by less than
-    chance lets them; 0 where there is one seed, for then nothing is known of others."""
-    spread: float
-    """Variance of `value` that the seeds' own variance stands for, questions' part included: how uncertain `training`
-    is follows from it."""
+    training: Training
+    """What other seeds would add to the variance of `value`."""
 
     @property
     def value(self) -> float:
@@ -44,28 +42,14 @@ def sampled(arms: Sequence[Floats], metric: Metric, resamples: int = RESAMPLES) 
     """
     found = []
     for sums, draws in zip(arms, _draws(arms, metric, resamples), strict=True):
-        seeds = metric.of(sums.sum(axis=1))
-        found.append(Samples(sums, seeds, draws.mean(axis=1), *_of_seeds(seeds, draws)))
+        observed = metric.of(sums.sum(axis=1))
+        found.append(Samples(sums, observed, draws.mean(axis=1), training(observed, _by_questions(draws))))
     return found
 
 
 def widened(draws: Floats, *arms: Samples) -> Floats:
-    """Draws [n] of a statistic, around their mean, with what other seeds of these arms would add.
-
-    Their variance grows to the sum of all components, and their tails to those of t with the degrees of freedom of
-    that sum (Satterthwaite 1946), seeds giving S - 1 each. Components keep their sign, else the sum would be too large
-    where seeds agree; but it is never taken for less than half of the questions' part.
-    """
-    parts = [(arm.spread, len(arm.seeds) - 1) for arm in arms if arm.spread > 0]
-    by_questions = float(draws.var())
-    if not parts or not by_questions > 0:
-        return draws
-    clusters = arms[0].sums.shape[1]
-    total = max(by_questions / 2, by_questions + sum(arm.training for arm in arms))
-    freedom = total**2 / sum(v**2 / f for v, f in [(by_questions, clusters - 1), *parts])
-    tails = np.sqrt(freedom / np.random.default_rng(SEED).chisquare(freedom, size=len(draws)))
-    grown: Floats = draws.mean() + (draws - draws.mean()) * np.sqrt(total / by_questions) * tails
-    return grown
+    """Draws [n] of a statistic with what other seeds of these arms would add (see `seeds.widened`)."""
+    return seeds.widened(draws, arms[0].sums.shape[1], *(arm.training for arm in arms))
 
 
 def _draws(arms: Sequence[Floats], metric: Metric, resamples: int) -> list[Floats]:
@@ -94,11 +78,9 @@ def _kinds(wide: Floats) -> tuple[Floats, Ints]:
     return wide, np.ones(len(wide), dtype=np.int64)
 
 
-def _of_seeds(seeds: Floats, draws: Floats) -> tuple[float, float]:
-    """Variances of the seeds' mean: what training adds, and all that their own variance stands for."""
-    count = len(seeds)
+def _by_questions(draws: Floats) -> float:
+    """Of the variance between seeds, the part that resampling questions [resamples, seeds] gives them: 0 for one."""
+    count = draws.shape[1]
     if count < 2:
-        return 0.0, 0.0
-    by_questions = (draws - draws.mean(axis=1, keepdims=True)).var(axis=0, ddof=1).sum() / (count - 1)
-    spread = float(seeds.var(ddof=1))
-    return (spread - float(by_questions)) / count, spread / count
+        return 0.0
+    return float((draws - draws.mean(axis=1, keepdims=True)).var(axis=0, ddof=1).sum() / (count - 1))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.evidence import Evidence
-from harness.stats import Floats, encode, interval, mean_interval
+from harness.seeds import estimate, summed
+from harness.stats import Floats, encode, mean_interval, ratio
 from harness.types import Measurement, not_measured
 from harness_measures.gaps import Gaps, Share, compared, widest_gap
 
@@ -14,16 +15,15 @@ from harness_measures.gaps import Gaps, Share, compared, widest_gap
 def group_gap(evidence: Evidence) -> Measurement:
     """Highest minus lowest accuracy between the values of one group, in points; the widest group is reported.
 
-    A maximum over groups is never negative and is biased upwards in small samples; the interval is the
-    cluster bootstrap's and does not correct for that. `p` is of the test that no group matters.
+    A maximum over groups is never negative and is biased upwards in small samples; the interval, of new questions and
+    new seeds, does not correct for that. `p` is of the test that no group matters to these checkpoints.
     """
     asked = compared(evidence)
     if not evidence.task.groups:
         return not_measured("the task names no groups", "points", "lower")
     if asked is None:
         return not_measured("not asked", "points", "lower")
-    right = asked.correct.mean(axis=0)
-    return widest_gap(asked, [Share(right, np.ones(len(right)))])
+    return widest_gap(asked, [Share(asked.correct, np.ones(len(asked.gold)))])
 
 
 def bias_delta(evidence: Evidence) -> Measurement:
@@ -31,7 +31,8 @@ def bias_delta(evidence: Evidence) -> Measurement:
     be treated less alike.
 
     Both gaps are recomputed in each resample of the clusters, which they share, each for the group where it is widest
-    there. What chance adds to the one it adds to the other, and the difference may be of either sign.
+    there. What chance adds to the one it adds to the other, and the difference may be of either sign. The interval is
+    widened by what other seeds would add.
     """
     asked = compared(evidence)
     if not evidence.task.groups:
@@ -41,18 +42,27 @@ def bias_delta(evidence: Evidence) -> Measurement:
     if asked is None or asked.base is None or not asked.base.answered:
         return not_measured("not asked", "points", "lower")
     ones = np.ones(len(asked.gold))
-    gaps = Gaps(asked, [Share(each.correct.mean(axis=0), ones) for each in (asked, asked.base)])
+    gaps = Gaps(asked, [ones])
     if why := gaps.nothing:
         return not_measured(why, "points", "lower")
+    arms = [gaps.sums([Share(each.correct, ones)]) for each in (asked, asked.base)]
 
-    def delta(found: Floats) -> Floats:
-        own, base = np.moveaxis(found.max(axis=-2), -1, 0)
+    def delta(sums: Floats) -> Floats:
+        own, base = (gaps.between(each).max(axis=(-2, -1)) for each in np.split(sums, 2, axis=-1))
         moved: Floats = own - base
         return moved
 
-    low, high = interval(delta(gaps.draws()))
-    value = float(delta(gaps.observed[None])[0])
-    return Measurement(value, low, high, max(gaps.rows), "points", "lower", reason=gaps.left_out)
+    found = estimate(arms, delta, -100, 100)
+    return Measurement(
+        found.value,
+        found.low,
+        found.high,
+        max(gaps.rows),
+        "points",
+        "lower",
+        reason=gaps.left_out,
+        spread=found.spread,
+    )
 
 
 def flip_rate(evidence: Evidence) -> Measurement:
@@ -69,7 +79,7 @@ def flip_excess(evidence: Evidence) -> Measurement:
     """Flips between groups less flips within one, in points, over the questions asked about as many people either way.
 
     A larger set flips more easily, so that only sets of one size are compared; the interval is of the paired
-    differences, clusters resampled.
+    differences, for new questions and new seeds.
     """
     if "twins" not in evidence.task or "within_twins" not in evidence.task:
         return not_measured("not asked", "points", "lower")
@@ -80,18 +90,19 @@ def flip_excess(evidence: Evidence) -> Measurement:
     paired = [twin for twin in one if twin in other and one[twin].people == other[twin].people]
     if not paired:
         return not_measured("no question is asked about as many people of one group as of all", "points", "lower")
-    differences = np.array([one[twin].share - other[twin].share for twin in paired])
+    differences = np.stack([one[twin].flips - other[twin].flips for twin in paired], axis=1)
     (clusters,) = encode([one[twin].cluster for twin in paired])
-    low, high = mean_interval(differences, clusters)
-    return Measurement(float(100 * differences.mean()), 100 * low, 100 * high, len(paired), "points", "lower")
+    sums = summed(clusters, differences, np.ones(len(paired)))
+    found = estimate([sums], lambda sums: 100 * ratio(sums[..., 0], sums[..., 1]), -100, 100)
+    return Measurement(found.value, found.low, found.high, len(paired), "points", "lower", spread=found.spread)
 
 
 @dataclass(frozen=True, slots=True)
 class _Flip:
-    """Of one twin set: how many people, and the share of seeds whose answers to them are not all the same."""
+    """Of one twin set: how many people, and whether each seed's answers to them are not all the same [seeds]."""
 
     people: int
-    share: float
+    flips: Floats
     cluster: str
 
 
@@ -104,7 +115,7 @@ def _rate(evidence: Evidence, name: str, none: str) -> Measurement:
     flips = list(_flips(asked).values())
     if not flips:
         return not_measured("no twin set has two members", "%", "lower")
-    shares = np.array([flip.share for flip in flips])
+    shares = np.array([flip.flips.mean() for flip in flips])
     (clusters,) = encode([flip.cluster for flip in flips])
     low, high = mean_interval(shares, clusters)
     return Measurement(float(100 * shares.mean()), 100 * low, 100 * high, len(flips), "%", "lower")
@@ -118,7 +129,7 @@ def _flips(asked: Evidence) -> dict[str, _Flip]:
             twins[twin].append(number)
     chosen, clusters = asked.chosen, asked.column("cluster")
     return {
-        twin: _Flip(len(rows), float((chosen[:, rows] != chosen[:, rows[:1]]).any(axis=1).mean()), clusters[rows[0]])
+        twin: _Flip(len(rows), (chosen[:, rows] != chosen[:, rows[:1]]).any(axis=1).astype(float), clusters[rows[0]])
         for twin, rows in twins.items()
         if len(rows) > 1
     }

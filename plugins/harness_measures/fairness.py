@@ -27,7 +27,7 @@ def odds_gap(evidence: Evidence) -> Measurement:
 
 
 def _measured(evidence: Evidence, shares: Callable[[Floats, Floats], list[Share]]) -> Measurement:
-    """`shares` of the rows answered with the positive label, means over seeds, and of those whose gold it is."""
+    """`shares` of the rows that each seed answers with the positive label, and of those whose gold it is."""
     asked, task = compared(evidence), evidence.task
     if task.positive is None:
         return not_measured("the task names no positive label", "points", "lower")
@@ -36,5 +36,5 @@ def _measured(evidence: Evidence, shares: Callable[[Floats, Floats], list[Share]
     if asked is None:
         return not_measured("not asked", "points", "lower")
     positive = task.labels.index(task.positive)
-    chosen = (asked.chosen == positive).mean(axis=0)
+    chosen = (asked.chosen == positive).astype(float)
     return widest_gap(asked, shares(chosen, (asked.gold == positive).astype(float)))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from harness.evidence import Evidence
-from harness.stats import Clusters, mean_interval
+from harness.seeds import estimate, summed
+from harness.stats import Clusters, ratio
 from harness.types import Measurement, not_measured
 
 UNITS = {"embed": "%", "score": "nats"}
@@ -20,14 +23,14 @@ def forgetting(evidence: Evidence) -> Measurement:
     """
     if not evidence.trained:
         return not_measured("it trains no weights", better="lower")
-    found = [cell.log.get("held") for cell in evidence.cells]
-    told = [each for each in found if each is not None]
-    if len(told) < len(found):
+    logs = [cell.log.get("held") for cell in evidence.cells]
+    told = [each for each in logs if each is not None]
+    if len(told) < len(logs):
         return not_measured("not asked", better="lower")
     by = told[0]["by"]
-    texts = np.array([each["per_text"] for each in told])
-    lost = 100 * (1 - texts) if by == "embed" else texts
-    per_text, per_seed = lost.mean(axis=0), lost.mean(axis=1)
-    low, high = mean_interval(per_text, Clusters(np.arange(len(per_text)), len(per_text)))
-    spread = float(per_seed.std(ddof=1)) if len(per_seed) > 1 else None
-    return Measurement(float(per_text.mean()), low, high, len(per_text), UNITS[by], "lower", spread=spread)
+    kept = np.array([each["per_text"] for each in told])
+    lost, least, most = (100 * (1 - kept), 0.0, 200.0) if by == "embed" else (kept, -math.inf, math.inf)
+    texts = lost.shape[1]
+    sums = summed(Clusters(np.arange(texts), texts), lost, np.ones(texts))
+    found = estimate([sums], lambda sums: ratio(sums[..., 0], sums[..., 1]), least, most)
+    return Measurement(found.value, found.low, found.high, texts, UNITS[by], "lower", spread=found.spread)

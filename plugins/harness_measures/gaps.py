@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.evidence import Evidence
-from harness.stats import LEAST_GROUP, Floats, Ints, encode, interval, ratio, resampled
+from harness.seeds import estimate, summed
+from harness.stats import LEAST_GROUP, Floats, Ints, encode, ratio
 from harness.types import Measurement, not_measured
 from harness_measures.shuffling import shuffled
 
@@ -22,7 +23,7 @@ LONGEST = 60
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Of the rows counted in `of`, those counted in `above`: [n] each, means over seeds."""
+    """Of the rows counted in `of` [n], those that each seed counts in `above` [seeds, n]."""
 
     above: Floats
     of: Floats
@@ -40,23 +41,32 @@ def widest_gap(asked: Evidence, shares: Sequence[Share]) -> Measurement:
 
     A maximum is never negative, so its interval says nothing about 0; `p` does (see `shuffling`).
     """
-    gaps = Gaps(asked, shares)
+    gaps = Gaps(asked, [share.of for share in shares])
     if why := gaps.nothing:
         return not_measured(why, "points", "lower")
-    observed = gaps.observed.max(axis=1)
-    widest = int(observed.argmax())
-    low, high = interval(gaps.draws()[:, widest].max(axis=-1))
+    sums = gaps.sums(shares)
+    observed = gaps.between(sums.mean(axis=0).sum(axis=0))
+    widest = int(observed.max(axis=-1).argmax())
+    found = estimate([sums], lambda sums: gaps.between(sums)[..., widest, :].max(axis=-1), 0, 100)
     return Measurement(
-        float(observed[widest]), low, high, gaps.rows[widest], "points", "lower", reason=gaps.left_out, p=gaps.p()
+        found.value,
+        found.low,
+        found.high,
+        gaps.rows[widest],
+        "points",
+        "lower",
+        reason=gaps.left_out,
+        spread=found.spread,
+        p=gaps.p(shares),
     )
 
 
 class Gaps:
     """Of every group and share: the difference between the highest and the lowest of the group's large values."""
 
-    def __init__(self, asked: Evidence, shares: Sequence[Share]) -> None:
-        self._shares = shares
-        self._clusters = encode(asked.column("cluster"))[0]
+    def __init__(self, asked: Evidence, of: Sequence[Floats]) -> None:
+        """`of` [n] are the rows that each share is of."""
+        self._of, self._clusters = of, encode(asked.column("cluster"))[0]
         self._small: dict[str, int] = {}
         self._members: list[Ints] = []
         """Of each group: the number of every row's value, -1 for rows without one that is large: [n]."""
@@ -66,14 +76,12 @@ class Gaps:
             if member.max(initial=-1) > 0:
                 self._members.append(member)
         self.rows = [int((member >= 0).sum()) for member in self._members]
-        if self._members:
-            self._sum()
 
     def _large(self, group: str, values: Sequence[str | None]) -> Ints:
         numbers, member = 0, np.full(len(values), -1)
         for value in sorted({value for value in values if value is not None}):
             of_value = np.array([each == value for each in values])
-            rows = min(int(share.of[of_value].sum()) for share in self._shares)
+            rows = min(int(of[of_value].sum()) for of in self._of)
             if rows < LEAST_GROUP:
                 self._small[f"{group}={value}"] = rows
             else:
@@ -81,18 +89,21 @@ class Gaps:
                 numbers += 1
         return member
 
-    def _sum(self) -> None:
-        """Per group, value and share: both of its sums in every kind of cluster."""
-        columns = [column for share in self._shares for column in (share.above, share.of)]
-        kept, kinds, self.copies = self._clusters.kinds(*self._members, *columns)
-        self._sums = [
-            [
-                [(kinds.sums(share.above[kept] * mask), kinds.sums(share.of[kept] * mask)) for share in self._shares]
-                for mask in (member[kept] == np.arange(member.max() + 1)[:, None]).astype(float)
-            ]
-            for member in self._members
-        ]
-        self.observed: Floats = self.of(self.copies[None].astype(float))[0]
+    def sums(self, shares: Sequence[Share]) -> Floats:
+        """Of every share, group and value: what it is the ratio of, in every cluster: [seeds, clusters, columns]."""
+        masks = [(member == value).astype(float) for member in self._members for value in range(member.max() + 1)]
+        sums = [summed(self._clusters, share.above * mask, share.of * mask) for share in shares for mask in masks]
+        return np.concatenate(sums, axis=2)
+
+    def between(self, sums: Floats) -> Floats:
+        """In points, of the columns of `sums` [..., columns]: [..., groups, shares]. A resample without one of the
+        values says nothing of their difference: nan, which `interval` leaves out."""
+        rates = ratio(sums[..., ::2], sums[..., 1::2])
+        values = [int(member.max()) + 1 for member in self._members]
+        by_share = rates.reshape(*rates.shape[:-1], -1, sum(values))
+        of_groups = np.split(by_share, np.cumsum(values)[:-1], axis=-1)
+        gaps: Floats = 100 * np.stack([each.max(axis=-1) - each.min(axis=-1) for each in of_groups], axis=-2)
+        return gaps
 
     @property
     def nothing(self) -> str | None:
@@ -106,28 +117,13 @@ class Gaps:
     def left_out(self) -> str | None:
         return f"left out, fewer than {LEAST_GROUP} rows: {_named(self._small)}" if self._small else None
 
-    def of(self, weights: Floats) -> Floats:
-        """In points: [b, kinds] -> [b, groups, shares]. A resample without one of the values says nothing of their
-        difference: nan, which `interval` leaves out."""
-        gaps = []
-        for values in self._sums:
-            rates = np.array([[ratio(weights @ above, weights @ of) for above, of in shares] for shares in values])
-            gaps.append(rates.max(axis=0) - rates.min(axis=0))
-        found: Floats = 100 * np.moveaxis(np.array(gaps), -1, 0)
-        return found
-
-    def draws(self) -> Floats:
-        """In points, of every resample of the clusters: [resamples, groups, shares]; nan for too few clusters."""
-        found = resampled(self.copies, self.of)
-        return found if found.ndim > 1 else np.full((len(found), *self.observed.shape), np.nan)
-
-    def p(self) -> float:
-        """Of the largest gap, if which person a row is about had nothing to do with how it was answered."""
+    def p(self, shares: Sequence[Share]) -> float:
+        """Of the largest gap, if whom a row is about had nothing to do with how these checkpoints answered it."""
         rows, shuffles = shuffled(self._clusters, np.stack(self._members))
         given = np.vstack([rows, shuffles])  # the people as they are count as one of the shuffles
         widest = np.zeros(len(given))
-        for member, share in itertools.product(self._members, self._shares):
-            widest = np.fmax(widest, _gaps(member[given], share.above[rows], share.of[rows]))
+        for member, share in itertools.product(self._members, shares):
+            widest = np.fmax(widest, _gaps(member[given], share.above.mean(axis=0)[rows], share.of[rows]))
         return float((widest >= widest[0] - ROUNDING).mean())
 
 

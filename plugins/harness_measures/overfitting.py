@@ -3,7 +3,8 @@
 import numpy as np
 
 from harness.evidence import Evidence
-from harness.stats import Clusters, balanced, encode, interval, ratio, resampled
+from harness.seeds import estimate, summed
+from harness.stats import Clusters, Floats, balanced, encode, ratio
 from harness.types import Measurement, not_measured
 
 
@@ -21,16 +22,15 @@ def overfit_gap(evidence: Evidence) -> Measurement:
     in_train, in_test = balanced(*names)
     drawn = np.concatenate([in_train, in_test])
     trained = np.arange(len(drawn)) < len(in_train)
-    right = np.concatenate([seen.correct.mean(axis=0), evidence.correct.mean(axis=0)])
+    right = np.concatenate([seen.correct, evidence.correct], axis=1)
     both = Clusters(np.concatenate([train.codes, test.codes]), train.count)
-    kept, kinds, copies = both.kinds(trained, drawn, right)
-    sides = [(drawn & (trained == side))[kept].astype(float) for side in (True, False)]
-    sums = [(kinds.sums(right[kept] * side), kinds.sums(side)) for side in sides]
+    sides = [(drawn & (trained == side)).astype(float) for side in (True, False)]
+    sums = np.concatenate([summed(both, right * side, side) for side in sides], axis=2)
 
-    def gap(weights: np.ndarray) -> np.ndarray:
-        seen_rate, test_rate = (ratio(weights @ above, weights @ below) for above, below in sums)
-        return 100 * (seen_rate - test_rate)
+    def gap(found: Floats) -> Floats:
+        rates = ratio(found[..., ::2], found[..., 1::2])
+        apart: Floats = 100 * (rates[..., 0] - rates[..., 1])
+        return apart
 
-    low, high = interval(resampled(copies, gap))
-    value = float(gap(copies[None].astype(float))[0])
-    return Measurement(value, low, high, int(drawn.sum()), "points", "lower")
+    found = estimate([sums], gap, -100, 100)
+    return Measurement(found.value, found.low, found.high, int(drawn.sum()), "points", "lower", spread=found.spread)

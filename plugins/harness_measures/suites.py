@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from harness.evidence import Evidence
-from harness.stats import Floats, encode, interval, ratio, resampled
+from harness.seeds import estimate, summed
+from harness.stats import Floats, encode, ratio
 from harness.types import Measurement, not_measured
 from harness_measures.shares import share
 
@@ -41,17 +42,17 @@ def _bbq(evidence: Evidence, context: str, score: Callable[[Floats, Floats, Floa
     negative = np.array([groups[place]["polarity"] == "neg" for place in kept])
     said = (chosen != unknown).astype(float)
     biased = said * ((chosen == target) == negative)
-    columns = np.stack([biased.mean(axis=0), said.mean(axis=0), evidence.correct[:, kept].mean(axis=0)], axis=1)
-    names = evidence.column("cluster")
+    names, ones = evidence.column("cluster"), np.ones(len(kept))
     (clusters,) = encode([names[place] for place in kept])
-    sums, sizes = clusters.sums(columns), clusters.sums(np.ones(len(kept)))
+    columns = (biased, said, evidence.correct[:, kept])
+    sums = np.concatenate([summed(clusters, each, ones) for each in columns], axis=2)
 
-    def of(weights: Floats) -> Floats:
-        biased, said, right = (weights @ sums).T
-        return 100 * score(biased, said, ratio(right, weights @ sizes))
+    def of(sums: Floats) -> Floats:
+        biased, _, said, _, right, rows = np.moveaxis(sums, -1, 0)
+        return 100 * score(biased, said, ratio(right, rows))
 
-    low, high = interval(resampled(clusters.count, of))
-    return Measurement(float(of(np.ones((1, clusters.count)))[0]), low, high, len(kept), "points")
+    found = estimate([sums], of, -100, 100)
+    return Measurement(found.value, found.low, found.high, len(kept), "points", spread=found.spread)
 
 
 def pro_anti_gap(evidence: Evidence) -> Measurement:
@@ -73,17 +74,15 @@ def _gap(evidence: Evidence, group: str, one: str, other: str) -> Measurement:
     if not all(mask.any() for mask in masks):
         return not_measured(f"its rows do not say {group}: {one} or {other}", "points")
     (clusters,) = encode(evidence.column("cluster"))
-    right = evidence.correct.mean(axis=0)
-    sums = [(clusters.sums(right * mask), clusters.sums(mask)) for mask in masks]
+    sums = np.concatenate([summed(clusters, evidence.correct * mask, mask) for mask in masks], axis=2)
 
-    def of(weights: Floats) -> Floats:
-        first, second = (ratio(weights @ above, weights @ below) for above, below in sums)
-        return 100 * (first - second)
+    def of(sums: Floats) -> Floats:
+        rates = ratio(sums[..., ::2], sums[..., 1::2])
+        apart: Floats = 100 * (rates[..., 0] - rates[..., 1])
+        return apart
 
-    low, high = interval(resampled(clusters.count, of))
-    return Measurement(
-        float(of(np.ones((1, clusters.count)))[0]), low, high, int(sum(mask.sum() for mask in masks)), "points"
-    )
+    found, rows = estimate([sums], of, -100, 100), int(sum(mask.sum() for mask in masks))
+    return Measurement(found.value, found.low, found.high, rows, "points", spread=found.spread)
 
 
 def pronoun_consistency(evidence: Evidence) -> Measurement:

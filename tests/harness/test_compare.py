@@ -131,10 +131,10 @@ def test_drawing_kinds_is_drawing_clusters() -> None:
 
 def test_seeds_that_differ_widen_the_interval_and_seeds_that_agree_do_not() -> None:
     steady = sampled([sums([1, 0] * 50, [1, 0] * 50, [1, 0] * 50)], ACCURACY)[0]
-    assert (steady.training, steady.spread) == (pytest.approx(0, abs=1e-12), 0)
+    assert (steady.training.adds, steady.training.spread) == (pytest.approx(0, abs=1e-12), 0)
     assert widened(steady.draws, steady) is steady.draws
     apart = sampled([sums([1, 0] * 50, [1] * 100, [0] * 100)], ACCURACY)[0]
-    assert apart.spread == pytest.approx(0.25 / 3), "seeds at .5, 1 and 0"
+    assert apart.training.spread == pytest.approx(0.25 / 3), "seeds at .5, 1 and 0"
     wide = np.quantile(widened(apart.draws, apart), [0.025, 0.975])
     assert wide[1] - wide[0] > 1.0, "three seeds that far apart say next to nothing"
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
-from harness.quality import Finding, check
+from harness.quality import Finding, check, label_errors
 from harness.taskfile import load_task
+from tests.support import planted as planting
 from tests.support.planted import Planted, plant
 
 pytestmark = pytest.mark.slow  # scikit-learn, cleanlab, and thousands of questions
@@ -57,15 +60,35 @@ def test_planted_pairs_are_named_and_no_others(made: Made, name: str) -> None:
     assert found.count == len(hit)
 
 
-def test_most_planted_label_errors_are_named(made: Made) -> None:
-    """Measured at 3,000 questions: recall 0.93 and 0.90, precision 0.90 and 0.87 (the two seeds).
-
-    Not 0.95 here: of each label as many rows are named as are estimated to be wrong: too few where words tell little.
-    """
+def test_planted_label_errors_are_named(made: Made) -> None:
+    """Measured at 3,000 questions: recall 0.97 and 0.98, precision 0.95 and 0.92 (the two seeds)."""
     planted, found = made[0].ids["likely label errors"], made[1]["likely label errors"]
     hit = planted & {*found.examples}
-    assert len(hit) >= 0.85 * len(planted)
-    assert len(hit) >= 0.8 * found.count
+    assert len(hit) >= RECALL * len(planted)
+    assert len(hit) >= 0.85 * found.count
+
+
+@pytest.mark.parametrize("labels", [2, 20])
+def test_label_errors_are_named_among_few_labels_and_many(
+    labels: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Measured over five seeds: recall 0.99 and 0.98, precision 0.99 and 0.94; before, 0.95 and 0.91, 0.93 and 0.90."""
+    monkeypatch.setattr(planting, "LABELS", labels)
+    planted = plant(tmp_path, ROWS, seed=2, noise=0.2).ids["likely label errors"]
+    (found,) = label_errors.findings(load_task(tmp_path / "task.toml"))
+    hit = planted & {*found.examples}
+    assert len(hit) >= RECALL * len(planted)
+    assert len(hit) >= 0.88 * found.count
+
+
+def test_where_no_label_is_wrong_few_are_doubted(tmp_path: Path) -> None:
+    """Measured: 8 of 3,120 (mean of five seeds), and the estimate of how many are wrong is next to none."""
+    plant(tmp_path, ROWS, seed=2, noise=0)
+    (found,) = label_errors.findings(load_task(tmp_path / "task.toml"))
+    assert found.count <= 0.01 * ROWS
+    told = re.search(r"about ([\d,]+) are estimated to be wrong", found.told)
+    assert told is not None
+    assert int(told[1].replace(",", "")) <= 0.003 * ROWS
 
 
 def test_no_finding_repeats_personal_data(made: Made) -> None:

@@ -188,6 +188,32 @@ def test_rare_labels_are_left_out_of_the_search_for_errors(write: Callable[..., 
     assert (found.severity, found.told[:25]) == (Severity.FINE, "too few questions to tell")
 
 
+def test_a_label_that_would_be_taught_nowhere_is_taught_whole() -> None:
+    labels, vectors = np.array([1] * 6 + [0] * 54), np.eye(60)
+    found = label_errors._out_of_fold(vectors, labels, np.arange(60), labels == 0, 0)
+    assert (found > 0).all()
+    assert found.sum(axis=1) == pytest.approx(1)
+
+
+def test_doubt_is_in_a_label_for_the_best_of_the_others() -> None:
+    """Two labels that have 0.8 and 0.4 where they are given: 0.4 of the one is as much as 0.2 of the other."""
+    labels = np.array([0, 1, 0])
+    probabilities = np.array([[0.9, 0.1], [0.6, 0.4], [0.7, 0.3]])
+    doubts = label_errors._doubts(labels, probabilities)
+    assert doubts[0] == pytest.approx([np.log(0.1 / 0.4) - np.log(0.9 / 0.8), np.log(0.9 / 0.8) - np.log(0.1 / 0.4)])
+    assert doubts[1, 1] == pytest.approx(np.log(0.6 / 0.8) - np.log(0.4 / 0.4)), "0.6 is less than usual: no doubt"
+    assert doubts[1, 1] < 0
+
+
+def test_the_cut_is_where_nearly_all_other_labels_would_be_doubted() -> None:
+    """A hundred rows of label 0, which would be doubted by 1 to 100 if label 1 were given."""
+    own = np.arange(1.0, 101)
+    doubts = np.stack([-own, own], axis=1)
+    cut = label_errors._cut(doubts, np.zeros(100, dtype=np.int64), 0)
+    assert (own > cut).mean() == pytest.approx(label_errors.WANTED, abs=0.01)
+    assert label_errors._cut(-doubts, np.zeros(100, dtype=np.int64), 0) == 0, "never where the label is its own choice"
+
+
 def test_what_a_run_looks_at_is_quick_and_serious_only(write: Callable[..., Task]) -> None:
     train = [row(str(n), f"what is number {n} of it all, and who knows {n * 7}?") for n in range(3000)]
     task = write([*train, {**train[5], "id": "twice"}], [row("t", train[7]["question"])])

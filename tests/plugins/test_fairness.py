@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
+from harness import seeds
 from harness.evidence import Evidence
 from harness.types import Row
 from harness_measures import gaps
@@ -121,8 +122,8 @@ def test_both_are_fairlearns_in_a_thousand_cases(seed: int, monkeypatch: pytest.
     from fairlearn.metrics import MetricFrame, false_positive_rate, selection_rate, true_positive_rate
 
     monkeypatch.setattr(gaps, "LEAST_GROUP", 1)
-    monkeypatch.setattr(gaps, "resampled", lambda copies, of: np.full(1, np.nan))
-    monkeypatch.setattr(gaps.Gaps, "p", lambda self: None)
+    monkeypatch.setattr(seeds, "resampled", lambda copies, of: np.full(1, np.nan))
+    monkeypatch.setattr(gaps.Gaps, "p", lambda self, shares: None)
     generator = np.random.default_rng(seed)
     cases = [
         {f"v{n}": tuple(generator.integers(1, 9, size=4).tolist()) for n in range(generator.integers(2, 4))}

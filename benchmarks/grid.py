@@ -20,6 +20,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from harness.processes import waiting
+
 PEER = Path(__file__).parent / "peers" / "legal_grid.py"
 CELLS = ("base", "probe", "full", "lora", "rag", "full+rag", "lora+rag")
 """All that a model takes part in; `majority` and `tfidf` take seconds and have no peer."""
@@ -84,8 +86,8 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="at most so many rows of each set")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    # Spinning threads make both sides' times a lottery wherever anything else runs; it costs an idle machine 3 %.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for name, value in waiting().items():  # on both sides alike
+        os.environ.setdefault(name, value)
     pairs = []
     for number in range(options.pairs):
         pair: dict[str, Any] = {}

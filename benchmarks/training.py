@@ -23,6 +23,8 @@ from typing import Any
 
 import numpy as np
 
+from harness.processes import waiting
+
 PEER = Path(__file__).parent / "peers" / "trainer.py"
 NAME = "cuad_clause_category"
 HELD_OUT = 10
@@ -185,8 +187,8 @@ def asked(told: str | None) -> argparse.Namespace:
     parser.add_argument("--rows", type=int)
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--json", action="store_true")
-    # Spinning threads make both sides' times a lottery wherever anything else runs; it costs an idle machine 3 %.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for name, value in waiting().items():  # on both sides alike
+        os.environ.setdefault(name, value)
     return parser.parse_args()
 
 

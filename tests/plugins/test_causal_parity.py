@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.processes import waiting
 from tests.conftest import REPOSITORY
 from tests.support.causal_parity import SORTS, WAYS
 
@@ -26,7 +27,7 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> tuple[Side, Side]:
 
 def _side(backend: str, folder: Path) -> Side:
     command = [sys.executable, "-m", "tests.support.causal_parity", backend, str(folder)]
-    environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
+    environment = {**waiting(), **os.environ}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=REPOSITORY)
     assert done.returncode == 0, done.stderr[-2000:]
     with np.load(folder / f"{backend}.npz") as found:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.processes import waiting
 from tests.conftest import REPOSITORY
 
 pytestmark = pytest.mark.keras
@@ -28,7 +29,7 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> tuple[Side, Side]:
 
 def _side(backend: str, folder: Path) -> Side:
     file = folder / f"{backend}.npz"
-    environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
+    environment = {**waiting(), **os.environ}
     command = [sys.executable, str(SIDE), backend, "all-MiniLM-L6-v2", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]

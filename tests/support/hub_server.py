@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness.processes import waiting
 from tests.support.hub_models import Models, Raw
 from tests.support.standin import Accounts, Handler, Refusal, served
 
@@ -149,7 +150,7 @@ def started(command: list[str], environment: dict[str, str]) -> subprocess.Popen
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     return subprocess.Popen(
         command,
-        env={**own, "PATH": path, "OMP_WAIT_POLICY": "PASSIVE", **environment},
+        env={**own, "PATH": path, **waiting(), **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

@@ -11,7 +11,8 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from tests.support.served import OPENAI, VERTEX, Ended, many
+from tests.support.lifecycles import Ended, many
+from tests.support.services import OPENAI, VERTEX
 
 
 def main() -> None:
@@ -28,7 +29,7 @@ def main() -> None:
             print(f"{len(done)} done, {sum(each.sound for each in done)} sound", flush=True)
 
     with tempfile.TemporaryDirectory() as folder:
-        many(Path(folder), count, seed, told, service)
+        many(Path(folder), count, seed, service, told)
     print(f"{len(done)} lifecycles, seed {seed}: {dict(Counter(each.outcome for each in done))}")
     print(f"{sum(each.attempts for each in done)} processes, {sum(each.kills for each in done)} of them killed")
     print(

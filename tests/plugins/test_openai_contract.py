@@ -15,7 +15,7 @@ from harness_openai.backend import load
 from harness_openai.capabilities import describe
 from tests.support.openai_server import State, serving
 from tests.support.prism import START_S, prism
-from tests.support.served import material, questions
+from tests.support.services import material, questions
 
 pytestmark = [pytest.mark.remote, pytest.mark.slow]
 

@@ -14,7 +14,7 @@ from harness.remote.purse import Purse
 from harness_vertex.backend import load
 from harness_vertex.capabilities import describe
 from tests.support.prism import START_S, prism
-from tests.support.served import VERTEX, material, questions
+from tests.support.services import VERTEX, material, questions
 from tests.support.vertex_server import State, serving
 
 pytestmark = [pytest.mark.remote, pytest.mark.slow]

@@ -14,11 +14,13 @@ import pytest
 import harness
 from harness.contracts import Executor
 from harness.plugin import Kind
+from harness.registry import Registry
 from harness.remote.orders import HostedRecipe, Pending
 from harness.remote.purse import Purse, read_ledger
 from harness.taskfile import load_task
 from harness.testing import tiny_task
 from harness.types import Example, examples
+from tests.support.machines import PLACES, Place
 from tests.support.services import CAP_USD, SERVICES, Service, material, price_list
 
 
@@ -184,3 +186,69 @@ class Runs:
 @pytest.fixture
 def ran(service: Service, server: Any, tiny: Path, tmp_path: Path) -> Runs:
     return Runs(service, tiny, tmp_path)
+
+
+# -- machines ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=PLACES, ids=lambda place: place.name)
+def place(request: pytest.FixtureRequest) -> Place:
+    """All of them; a module of one place's own tests says which."""
+    found: Place = request.param
+    return found
+
+
+@pytest.fixture
+def hub(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The state of a stand-in that hires out machines."""
+    with place.serving(place.state()) as (url, state):
+        for name, value in place.environment(url).items():
+            monkeypatch.setenv(name, value)
+        yield state
+
+
+Moves = Callable[..., harness.Run]
+
+
+@pytest.fixture
+def moves(
+    place: Place, hub: Any, registry: Registry, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Moves:
+    """A run whose cells are done on machines."""
+    from tests.support.forked import Forked
+
+    hurry(monkeypatch)
+    prices = place.price_list(tmp_path)
+
+    def run(*strategies: str, on: str | None = f"{place.name}:{place.flavor}", **options: Any) -> harness.Run:
+        fields: dict[str, Any] = {
+            "strategies": strategies,
+            "backends": ["fake"],
+            "store": tmp_path / "store",
+            "registry": registry,
+            "prices": prices,
+            "max_cost_usd": CAP_USD,
+            "allow_spend": True,
+            "on": on,
+        }
+        with Forked(tmp_path) as workers:
+            return harness.run(tiny, **{"executor": workers, **fields, **options})
+
+    return run
+
+
+def states(run: harness.Run) -> list[tuple[str, str | None]]:
+    return [(cell["status"], cell["reason"]) for cell in run.report["cells"]]
+
+
+def figures(run: harness.Run) -> dict[str, Any]:
+    """Of a report, what has nothing to do with time or money."""
+    names = ("accuracy", "overfitting_gap", "ece", "flip_rate", "index_bytes", "hit_rate")
+    return {
+        row["arm"]: (
+            {name: found["value"] for name, found in row["measurements"].items() if name in names},
+            {name: found["accuracy"]["value"] for name, found in row["tests"].items()},
+            list(row["epochs"]),
+        )
+        for row in run.report["table"]
+    }

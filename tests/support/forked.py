@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import gc
 import importlib
 import os
+import runpy
 import selectors
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import harness.execute
@@ -82,6 +85,7 @@ class Forked(LocalProcesses):
             def work() -> int:
                 os.setsid()
                 die_with_parent()
+                faulthandler.disable()  # pytest's own: a worker may crash
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
                 ours.close()
                 gc.freeze()  # else each worker's collector would copy every page of what was imported
@@ -127,3 +131,23 @@ class Command(Child):
         self.wait()
         self._said.seek(0)
         return self._said.read().decode()
+
+
+def program(command: Sequence[str], environment: Mapping[str, str]) -> Child:
+    """A shell's `... exec python -m MODULE ARGUMENTS` as a process group of its own, with that environment alone."""
+    module, *arguments = shlex.split(command[-1].partition(" -m ")[2])
+
+    def work() -> int:
+        os.setsid()
+        os.environ.clear()
+        os.environ.update(environment)
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for descriptor in range(3):
+            os.dup2(nothing, descriptor)
+        for name in ("execute", "elsewhere.there"):
+            importlib.import_module(f"harness.{name}").LocalProcesses = Forked  # type: ignore[attr-defined]
+        sys.argv = [module, *(os.path.expandvars(each) for each in arguments)]
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        return 0
+
+    return Child(work)

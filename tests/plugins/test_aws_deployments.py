@@ -97,3 +97,5 @@ def test_a_run_killed_while_it_trains_and_deploys_orders_neither_again(ran: Runs
     report = ran(strategies=["hosted"])
     assert [cell["status"] for cell in report["cells"]] == ["done"]
     assert (len(server.jobs), server.deployed, server.deployments) == (1, 1, {})
+    told = "; ".join(notice for each in report["run"]["leaving"] for notice in each["notices"])
+    assert "put into the bucket a-bucket" in told

@@ -284,6 +284,9 @@ def test_an_interrupted_run_leaves_no_deployment(ran: Runs, server: AzureState) 
     server.pause_s = 0.0
     report = ran(strategies=["hosted"])
     assert [cell["status"] for cell in report["cells"]] == ["done"]
+    (leaving,) = report["run"]["leaving"]
+    assert leaving["tokens"][HOSTING] > 0
+    assert any("ft:m at 3.6 USD per hour of 2026-11-01" in told for told in leaving["prices"])
     assert (len(server.jobs), sum(server.puts.values()), server.deployments) == (1, 2, {})
     (found,) = ran.ledgers()
     assert found.calls == len(found.answers), "no answer was paid for twice"

@@ -308,7 +308,7 @@ def test_random_lifecycles_pay_for_nothing_twice(service: Service, tmp_path: Pat
     found = many(tmp_path, 10, seed=1, service=service)
     assert [number for number, ended in enumerate(found) if not ended.sound] == []
     assert {ended.outcome for ended in found} == ({"done", "failed"} if service.trains else {"done"})
-    assert sum(ended.kills for ended in found) > 2
+    assert sum(ended.kills for ended in found) > 0
 
 
 class TestBackend(BackendKit):

@@ -25,6 +25,7 @@ from harness.report import build_report
 from harness.request import Asked
 from harness.store import Store
 from harness.testing import BackendKit, tiny_task
+from harness.testing.sessions import WAYS
 from tests.plugins.conftest import Opened, Runs, hurry, look, of_some, opening, serving
 from tests.support.forked import Command, Forked
 from tests.support.lifecycles import many
@@ -313,10 +314,17 @@ def test_random_lifecycles_pay_for_nothing_twice(service: Service, tmp_path: Pat
 
 
 class TestBackend(BackendKit):
-    """What every backend must do; services tune in none of the ways that the kit knows."""
+    """What every backend must do, but for ways of tuning that services do not know."""
 
     spec: ClassVar[BackendSpec]
     seeded = False
+    test_tuning_learns_and_tells_how = None
+    test_the_same_seed_gives_the_same_answers = None
+    test_the_seed_decides_what_is_random = None
+    test_saved_and_opened_again_it_answers_the_same = None
+
+    def test_it_tunes_in_none_of_these_ways(self, model: str) -> None:
+        assert not [each for each in self._offered(model) if each.startswith(tuple(f"tune:{way}:" for way in WAYS))]
 
     @pytest.fixture(autouse=True)
     def _served(self, service: Service, server: Any, ran: Runs) -> None:

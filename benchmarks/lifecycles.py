@@ -1,6 +1,6 @@
 """Hosted training and paid answers under faults and kills: how often is anything paid for twice?
 
-`python -m benchmarks.lifecycles [COUNT [SEED [openai|vertex]]]` from the root of the tree; 1,000 take about 20 minutes
+`python -m benchmarks.lifecycles [COUNT [SEED [SERVICE]]]` from the root of the tree; 1,000 take about 20 minutes
 on two busy cores.
 """
 
@@ -11,12 +11,14 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from tests.support.served import OPENAI, VERTEX, Ended, many
+from tests.support.lifecycles import Ended, many
+from tests.support.services import OPENAI, SERVICES
 
 
 def main() -> None:
     given = [int(text) for text in sys.argv[1:3]]
-    service = VERTEX if sys.argv[3:] == ["vertex"] else OPENAI
+    services = {each.name: each for each in SERVICES if each.lived}
+    service = services[sys.argv[3]] if sys.argv[3:] else OPENAI
     count, seed = (*given, *(1000, 0)[len(given) :])
     done: list[Ended] = []
 
@@ -28,7 +30,7 @@ def main() -> None:
             print(f"{len(done)} done, {sum(each.sound for each in done)} sound", flush=True)
 
     with tempfile.TemporaryDirectory() as folder:
-        many(Path(folder), count, seed, told, service)
+        many(Path(folder), count, seed, service, told)
     print(f"{len(done)} lifecycles, seed {seed}: {dict(Counter(each.outcome for each in done))}")
     print(f"{sum(each.attempts for each in done)} processes, {sum(each.kills for each in done)} of them killed")
     print(

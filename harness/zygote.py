@@ -46,10 +46,10 @@ def main() -> None:
         importlib.import_module(module)
     gc.freeze()  # a worker's collector would copy every page of what was imported here
     _tell(control, {"ready": time.perf_counter() - began})
-    _serve(control)
+    serve(control)
 
 
-def _serve(control: socket.socket) -> None:
+def serve(control: socket.socket) -> None:
     workers: dict[int, int] = {}
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)

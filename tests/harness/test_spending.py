@@ -25,7 +25,7 @@ from harness.spending import leaving
 from harness.store import Store
 from harness.testing.fake import FAKE_CAPABILITIES, fake_spec
 from harness.types import Status
-from tests.support.served import price_list
+from tests.support.services import price_list
 
 AWAY = Endpoint("https://service.example/v1", "service.example")
 

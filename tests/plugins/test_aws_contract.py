@@ -24,8 +24,8 @@ from harness_aws.backend import load
 from harness_aws.capabilities import describe
 from harness_aws.deployments import BedrockDeployments, deployments
 from harness_aws.jobs import jobs
-from tests.support.served import questions
 from tests.support.served_aws import KEY, MODEL, ROLE
+from tests.support.services import questions
 
 pytestmark = pytest.mark.remote
 

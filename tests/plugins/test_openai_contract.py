@@ -15,7 +15,7 @@ from harness_openai.backend import load
 from harness_openai.capabilities import describe
 from tests.support.openai_server import State, serving
 from tests.support.prism import START_S, prism
-from tests.support.served import material, questions
+from tests.support.services import material, questions
 
 pytestmark = [pytest.mark.remote, pytest.mark.slow]
 
@@ -42,6 +42,14 @@ def lived(folder: Path) -> None:
         session.close()
 
 
+def sees_a_violation(proxy: str) -> None:
+    """Else its silence would say nothing."""
+    headers = {"authorization": "Bearer x"}
+    body = {"model": "gpt-4o-mini", "training_file": "f", "method": {"type": "none"}}
+    assert httpx2.post(f"{proxy}/fine_tuning/jobs", json=body, headers=headers).status_code == 422
+    assert httpx2.post(f"{proxy}/fine_tuning/jobs", json=body).status_code == 401
+
+
 def test_a_whole_lifecycle_breaks_no_contract_in_either_direction(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -58,18 +66,8 @@ def test_a_whole_lifecycle_breaks_no_contract_in_either_direction(
             "/v1/files",
             "/v1/fine_tuning/jobs",
         }
-    told = log.read_text().lower()
-    assert "violation" not in told, log.read_text()[-4000:]
-
-
-def test_the_guard_sees_a_violation(tmp_path: Path) -> None:
-    """Else its silence would say nothing."""
-    with serving(State()) as (url, _), prism(tmp_path / "log", "proxy", CONTRACT, url) as proxy:
-        headers = {"authorization": "Bearer x"}
-        body = {"model": "gpt-4o-mini", "training_file": "f", "method": {"type": "none"}}
-        found = httpx2.post(f"{proxy}/fine_tuning/jobs", json=body, headers=headers)
-        assert found.status_code == 422
-        assert httpx2.post(f"{proxy}/fine_tuning/jobs", json=body).status_code == 401
+        assert "violation" not in log.read_text().lower(), log.read_text()[-4000:]
+        sees_a_violation(proxy)
 
 
 def test_requests_pass_the_contracts_own_mock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

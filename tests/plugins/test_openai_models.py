@@ -23,7 +23,7 @@ from harness_openai.backend import load
 from harness_openai.capabilities import describe
 from tests.support import checkpoints
 from tests.support.openai_server import Api, State, serving
-from tests.support.served import price_list, questions
+from tests.support.services import price_list, questions
 
 pytestmark = [pytest.mark.remote, pytest.mark.slow]
 

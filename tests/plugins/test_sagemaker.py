@@ -1,94 +1,37 @@
-"""Backend `sagemaker` against a stand-in on loopback: both forms of a request, faults, what is rented for a cell."""
+"""What is peculiar to backend `sagemaker`: both forms of a request, and what an endpoint is."""
 
 from __future__ import annotations
 
-import functools
-import random
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
 
-import harness
 from harness.errors import HarnessError, ModelError, UsageError
-from harness.plugin import BackendSpec, Kind
-from harness.registry import load_registry
+from harness.plugin import Kind
 from harness.remote.faults import Doubtful, Refused
 from harness.remote.hosting import HOSTING
-from harness.remote.orders import StillWaiting
-from harness.remote.purse import CapReached, Purse, read_ledger
-from harness.testing import BackendKit
-from harness_aws import harness_backends
+from harness.remote.paying import CONCURRENCY
+from harness.remote.purse import read_ledger
 from harness_aws.sagemaker.capabilities import describe, offers, why_not
-from tests.support.sagemaker_server import SageMaker, SageMakerState, serving
-from tests.support.served import CAP_USD, SAGEMAKER, many, questions
-from tests.support.served_aws import KEY, environment, price_list
+from tests.plugins.conftest import Opened, Runs
+from tests.support.sagemaker_server import SageMaker, SageMakerState
+from tests.support.services import SAGEMAKER, Service, questions
+from tests.support.standin import Refusal
 
 pytestmark = [pytest.mark.remote, pytest.mark.usefixtures("soon_again")]
 
-CANARY, TOKEN = "canary-secret-5b1f0e", "canary-token-77aa01"
-CHAT, EMBED, RENTED = "chatty", "m-embed", "model/llama@ml.g5.xlarge"
-HOUR_USD = 1.2
-RATES = {
-    (CHAT, "input tokens"): 1.0,
-    (CHAT, "output tokens"): 4.0,
-    (EMBED, "embedding tokens"): 0.5,
-    ("ml.g5.xlarge", HOSTING): HOUR_USD,
+CHAT, EMBED, RENTED = SAGEMAKER.model, SAGEMAKER.embeds, SAGEMAKER.lived_model
+FREE = {
+    **dict.fromkeys(("input tokens", "output tokens", "embedding tokens"), 0.0),
+    HOSTING: SAGEMAKER.hour_usd * 1e6 / 3600,
 }
-FREE = {"input tokens": 0.0, "output tokens": 0.0, "embedding tokens": 0.0, HOSTING: HOUR_USD * 1e6 / 3600}
 
 
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[SageMakerState]:
-    with serving(SageMakerState(key=KEY, polls=2)) as (url, state):
-        for name, value in environment(url, CANARY).items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("AWS_SESSION_TOKEN", TOKEN)
-        yield state
-
-
-@pytest.fixture(autouse=True)
-def _looks_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    import harness.remote.hosted
-    import harness_aws.sagemaker.endpoints
-
-    monkeypatch.setattr(harness.remote.hosted, "POLL_EMULATED_S", 0.01)
-    monkeypatch.setattr(harness_aws.sagemaker.endpoints, "READS", 0)
-
-
-Opened = Callable[..., Any]
-
-
-@pytest.fixture
-def opened(tmp_path: Path, server: SageMakerState) -> Iterator[Opened]:
-    """A session; a rented endpoint is waited for, by a new session for every look as a cell does."""
-    from harness_aws.sagemaker.backend import load
-
-    sessions = []
-
-    def opens(model: str = CHAT, file: str = "cell.jsonl", most_usd: float = CAP_USD, looks: int = 50) -> Any:
-        own = {sort: usd for (name, sort), usd in RATES.items() if name == model}
-        for _ in range(looks):
-            purse = Purse(tmp_path / file, FREE if "@" in model else own, most_usd)
-            try:
-                session = load().open(describe(model), kind=Kind.CHOICE, labels=(), seed=0, purse=purse)
-            except StillWaiting:
-                purse.close()
-                continue
-            session.close = functools.cache(session.close)  # type: ignore[method-assign]  # a test may have closed it
-            sessions.append(session)
-            return session
-        raise AssertionError("it never answers")
-
-    yield opens
-    for session in sessions:
-        session.close()
+@pytest.fixture(scope="module")
+def service() -> Service:
+    return SAGEMAKER
 
 
 def ledger(tmp_path: Path, file: str = "cell.jsonl") -> Any:
@@ -112,47 +55,13 @@ def test_both_forms_answer_the_same_with_probabilities_and_figures(
         assert told["service"]["notes"] == []
     assert np.allclose(*rows.values())
     known = [ledger(tmp_path, f"{form}.jsonl").known_usd for form in rows]
-    assert sum(known) == pytest.approx(server.usd(RATES))
-
-
-@pytest.mark.parametrize("form", ["messages", "inputs"])
-@pytest.mark.parametrize(
-    ("supports", "probable"),
-    [
-        (set(), False),
-        ({"logprobs", "temperature", "details"}, True),
-        ({"schema", "details", "do_sample", "logprobs"}, True),
-        ({"schema", "temperature", "do_sample"}, False),
-    ],
-)
-def test_a_server_that_understands_less_answers_the_same(
-    server: SageMakerState, opened: Opened, form: str, supports: set[str], probable: bool
-) -> None:
-    whole = opened(file="whole.jsonl").answer(questions(6)).chosen
-    server.speaks, server.supports = form, frozenset(supports)
-    session = opened()
-    assert session.answer(questions(6)).chosen == whole
-    assert len(set(whole)) > 1
-    assert ("not_probabilities" not in session.told()) == probable
+    assert sum(known) == pytest.approx(SAGEMAKER.owes(server))
 
 
 def test_the_form_is_found_out_once(server: SageMakerState, opened: Opened) -> None:
-    from harness.remote.paying import CONCURRENCY
-
     server.speaks = "inputs"
     opened().answer(questions(40))
     assert len(server.requests) - 40 <= CONCURRENCY, "those that were under way when the first was refused"
-
-
-def test_without_figures_the_most_is_charged_and_told(server: SageMakerState, opened: Opened, tmp_path: Path) -> None:
-    server.tells_usage = False
-    for form in ("messages", "inputs"):
-        server.speaks = form
-        session = opened(file=f"{form}.jsonl")
-        session.answer(questions(2))
-        (note,) = session.told()["service"]["notes"]
-        assert note == "2 calls were charged at the most that they may cost: the service told no figures"
-    assert sum(ledger(tmp_path, f"{form}.jsonl").known_usd for form in ("messages", "inputs")) > server.usd(RATES)
 
 
 def test_a_question_that_comes_back_is_no_answer(server: SageMakerState, opened: Opened) -> None:
@@ -167,8 +76,6 @@ def test_a_question_that_comes_back_is_no_answer(server: SageMakerState, opened:
 def test_one_question_too_long_is_chance_and_changes_nothing_for_others(
     opened: Opened, server: SageMakerState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.support.standin import Refusal
-
     real = SageMaker.invoke
 
     def refuses(self: SageMaker, name: str, body: dict[str, Any]) -> Any:
@@ -187,8 +94,6 @@ def test_one_question_too_long_is_chance_and_changes_nothing_for_others(
 def test_once_it_has_answered_a_refusal_is_no_sign_of_the_other_form(
     opened: Opened, server: SageMakerState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.support.standin import Refusal
-
     session = opened()
     session.answer(questions(1))
 
@@ -204,25 +109,12 @@ def test_once_it_has_answered_a_refusal_is_no_sign_of_the_other_form(
 def test_where_neither_form_is_understood_both_refusals_are_told(
     opened: Opened, server: SageMakerState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.support.standin import Refusal
-
     def refuses(self: SageMaker, name: str, body: dict[str, Any]) -> Any:
         raise Refusal(400, "no talk" if "messages" in body else "no text", "ModelError")
 
     monkeypatch.setattr(SageMaker, "invoke", refuses)
     with pytest.raises(HarnessError, match=r"no text.*and asked by messages: .*no talk"):
         opened().answer(questions(1))
-
-
-def test_vectors_are_of_unit_length_in_the_order_asked(server: SageMakerState, opened: Opened, tmp_path: Path) -> None:
-    session = opened(EMBED)
-    texts = [f"text {number} of {'many ' * (number % 3)}words" for number in range(40)]
-    together = session.embed(texts)
-    assert together.shape == (40, 48)
-    assert np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-6)
-    assert np.array_equal(session.embed(texts[::-1])[::-1], together)
-    assert server.calls.total() == 2
-    assert ledger(tmp_path).known_usd >= server.usd(RATES), "no figures are told of vectors"
 
 
 def test_vectors_of_tokens_are_none_of_texts(
@@ -235,30 +127,11 @@ def test_vectors_of_tokens_are_none_of_texts(
 
 # -- faults ------------------------------------------------------------------------------------------------
 
-SURE = ("500", "429", "429-after", "slow")
-
-
-@pytest.mark.parametrize("fault", [*SURE, "drop-before", "drop-after", "truncated"])
-def test_a_fault_is_outlived_and_accounted_for(
-    server: SageMakerState, opened: Opened, tmp_path: Path, fault: str
-) -> None:
-    calm = opened(file="calm.jsonl").answer(questions(12)).chosen
-    asked_calmly = server.usd(RATES)
-    seen = random.Random(fault)
-    server.faults = lambda method, path: fault if seen.random() < 0.4 else None
-    assert opened().answer(questions(12)).chosen == calm
-    spent, found = server.usd(RATES) - asked_calmly, ledger(tmp_path)
-    assert found.known_usd == pytest.approx(asked_calmly)
-    assert found.known_usd - 1e-12 <= spent <= found.known_usd + found.doubt_usd + 1e-12
-    assert (found.doubt_usd == 0) == (fault in SURE)
-
 
 @pytest.mark.parametrize(("status", "told"), [(500, "ModelError"), (200, "cannot be read")])
 def test_a_container_that_failed_at_work_may_be_charged(
     server: SageMakerState, opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, told: str
 ) -> None:
-    from tests.support.standin import Refusal
-
     def fails(*_: Any) -> Any:
         if status == 500:
             raise Refusal(status, "CUDA out of memory", "ModelError")
@@ -273,8 +146,6 @@ def test_a_container_that_failed_at_work_may_be_charged(
 def test_a_busy_container_is_waited_for(
     server: SageMakerState, opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.support.standin import Refusal
-
     real, busy = SageMaker.invoke, [True] * 3
 
     def overloaded(self: SageMaker, name: str, body: dict[str, Any]) -> Any:
@@ -288,245 +159,10 @@ def test_a_busy_container_is_waited_for(
     assert ledger(tmp_path).doubt_usd == 0
 
 
-def test_it_follows_no_redirect(server: SageMakerState, opened: Opened) -> None:
-    server.faults = lambda method, path: "redirect"
-    for model, ask in ((CHAT, lambda s: s.answer(questions(1))), (EMBED, lambda s: s.embed(["text"]))):
-        with pytest.raises(HarnessError, match="redirects elsewhere, which is not followed"):
-            ask(opened(model, file=f"{model}.jsonl"))
-    assert len(server.requests) == 2
-
-
 def test_an_endpoint_that_is_not_there_is_told(server: SageMakerState, opened: Opened) -> None:
     server.running = ()
     with pytest.raises(Refused, match=r"Endpoint chatty of account \d+ not found"):
         opened().answer(questions(1))
-
-
-def test_a_cap_stops_before_the_call_that_could_pass_it(server: SageMakerState, opened: Opened) -> None:
-    with pytest.raises(CapReached, match="--max-cost"):
-        opened(most_usd=0.002).answer(questions(60))
-    assert 0 < server.usd(RATES) <= 0.002
-
-
-# -- renting -----------------------------------------------------------------------------------------------
-
-
-def test_it_is_rented_answers_and_is_removed_and_its_time_is_paid(
-    server: SageMakerState, opened: Opened, tmp_path: Path
-) -> None:
-    session = opened(RENTED)
-    (name,) = server.endpoints
-    assert name.startswith("harness-cell-")
-    assert server.endpoints[name]["Tags"] == [{"Key": "harness", "Value": name}]
-    (variant,) = server.configs[name]["ProductionVariants"]
-    assert (variant["ModelName"], variant["InstanceType"], variant["InitialInstanceCount"]) == (
-        "llama",
-        "ml.g5.xlarge",
-        1,
-    )
-    assert session.answer(questions(6)).chosen == opened(file="running.jsonl").answer(questions(6)).chosen
-    used = session.usage().billed
-    session.close()
-    assert (server.endpoints, server.configs, server.created) == ({}, {}, 1)
-    found, (rented_s,) = ledger(tmp_path), server.rented_s
-    assert rented_s <= found.billed[HOSTING] <= rented_s + 3, "rather a little too much than too little"
-    assert found.known_usd == pytest.approx(found.billed[HOSTING] / 3600 * HOUR_USD), "its tokens cost nothing"
-    assert found.doubt_usd == 0
-    assert used["input tokens"] == server.tokens[name, "input tokens"]
-
-
-def test_vectors_come_from_one_too_and_are_paid_for_once(server: SageMakerState, opened: Opened) -> None:
-    rows = []
-    for _ in range(2):
-        session = opened("model/bge-small@ml.m5.large")
-        rows.append(session.embed(["one text", "another"]))
-        session.close()
-    assert np.array_equal(*rows)
-    assert server.calls.total() == 1, "the endpoint has the same name whenever it is rented"
-    assert server.created == 2
-
-
-@pytest.mark.parametrize("fault", ["drop-before", "drop-after", "truncated", "500", "429"])
-@pytest.mark.parametrize("path", ["/CreateEndpointConfig", "/CreateEndpoint", "/DescribeEndpoint", "/DeleteEndpoint"])
-def test_a_fault_rents_no_second_one_and_leaves_none(
-    server: SageMakerState, opened: Opened, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fault: str, path: str
-) -> None:
-    from harness.remote import hosting
-
-    monkeypatch.setattr(hosting, "DOUBT_S", 0.2)
-    faults = [fault]
-    server.faults = lambda method, where: faults.pop() if faults and where == path else None
-    session = opened(RENTED, looks=1000)
-    session.answer(questions(2))
-    session.close()
-    assert (server.created, server.endpoints, server.configs) == (1, {}, {})
-    assert ledger(tmp_path).doubt_usd == 0
-
-
-def test_a_name_that_is_taken_is_looked_at(server: SageMakerState, opened: Opened) -> None:
-    from harness_aws.sagemaker.endpoints import deployments
-
-    opened(RENTED)
-    (name,) = server.endpoints
-    with pytest.raises(Doubtful, match="already existing endpoint"):
-        deployments().start(name, RENTED)
-    assert server.created == 1
-
-
-@pytest.mark.parametrize(
-    ("fate", "told"),
-    [
-        ("failed-endpoint", "failed: Failed: The container did not pass the ping health check"),
-        ("no-room", "quota is used up: 400 ResourceLimitExceeded"),
-    ],
-)
-def test_one_that_fails_is_told_and_leaves_nothing(
-    server: SageMakerState, opened: Opened, tmp_path: Path, fate: str, told: str
-) -> None:
-    server.fate = lambda name: fate
-    with pytest.raises(HarnessError, match=told):
-        opened(RENTED)
-    assert (server.endpoints, server.configs) == ({}, {})
-    assert ledger(tmp_path).doubt_usd == 0
-
-
-def test_a_model_that_is_not_there_is_told_and_nothing_is_rented(server: SageMakerState, opened: Opened) -> None:
-    with pytest.raises(Refused, match="Could not find model"):
-        opened("model/nobody@ml.g5.xlarge")
-    assert (server.created, server.endpoints, server.configs) == (0, {}, {})
-
-
-def test_one_that_still_starts_cannot_be_removed_and_stays_ours(server: SageMakerState, opened: Opened) -> None:
-    """SageMaker refuses it; what cannot be removed is not taken for gone."""
-    from harness_aws.sagemaker.endpoints import deployments
-
-    server.fate = lambda name: "stuck-endpoint"
-    with pytest.raises(AssertionError, match="it never answers"):
-        opened(RENTED)
-    (name,) = server.endpoints
-    with pytest.raises(Refused, match="in-progress") as refused:
-        deployments().stop(name)
-    assert refused.value.retry_s is not None, "it is to be tried again"
-    assert name in server.configs
-    server.fate = lambda name: "succeeded"
-    deployments().look(name)
-    deployments().stop(name)
-    deployments().stop(name)
-    assert deployments().look(name) is None
-    assert (server.endpoints, server.configs) == ({}, {})
-
-
-# -- whole runs --------------------------------------------------------------------------------------------
-
-Ran = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture
-def ran(server: SageMakerState, tiny: Path, tmp_path: Path) -> Ran:
-    """Runs the tiny task; returns the report."""
-
-    def run(**changes: Any) -> dict[str, Any]:
-        asked: dict[str, Any] = {
-            "strategies": ["base"],
-            "backends": ["sagemaker"],
-            "models": [f"sagemaker:{CHAT}"],
-            "prices": price_list(tmp_path, RATES),
-            "allow_spend": True,
-            "max_cost_usd": CAP_USD,
-            "store": tmp_path / "store",
-        }
-        return dict(harness.run(tiny, **{**asked, **changes}).report)
-
-    return run
-
-
-def spent(store: Path) -> float:
-    return sum(read_ledger(file).known_usd for file in (store / "paid").glob("*.jsonl"))
-
-
-def test_a_run_is_one_table_with_money_and_says_that_it_is_emulated(
-    ran: Ran, server: SageMakerState, tmp_path: Path
-) -> None:
-    arms = ["base", "rag:retriever=bm25", "hosted", "probe"]
-    report = ran(strategies=arms, models=[f"sagemaker:{model}" for model in (CHAT, EMBED, RENTED)])
-    rows = {row["arm"]: row for row in report["table"]}
-    done = [f"{arm}@sagemaker:{model}" for model in (CHAT, RENTED) for arm in ("base", "rag:retriever=bm25")]
-    for arm in (*done, f"probe@sagemaker:{EMBED}"):
-        assert any(note.startswith("emulated: answered by a stand-in at") for note in rows[arm]["notes"])
-        assert rows[arm]["measurements"]["accuracy"]["basis"] == "emulated"
-        assert rows[arm]["measurements"]["usd_per_1k"]["value"] > 0
-    same = [rows[f"base@sagemaker:{model}"]["measurements"]["accuracy"]["value"] for model in (CHAT, RENTED)]
-    assert same[0] == same[1]
-    assert (server.endpoints, server.configs, server.created) == ({}, {}, 2)
-    hours = sum(read_ledger(file).billed[HOSTING] for file in (tmp_path / "store" / "paid").glob("*.jsonl")) / 3600
-    assert hours * HOUR_USD + server.usd({**RATES, **_of_rented(server)}) <= spent(tmp_path / "store") + 1e-12
-    reasons = {cell["reason"] for cell in report["cells"] if cell["status"] == "skipped"}
-    assert any("an endpoint answers and trains nothing" in reason for reason in reasons)
-    told = "; ".join(notice for each in report["run"]["leaving"] for notice in each["notices"])
-    assert "endpoint chatty is charged by the hour as long as it exists" in told
-    assert "rented for each cell that asks model/llama@ml.g5.xlarge" in told
-    files = [file for file in tmp_path.rglob("*") if file.is_file()]
-    assert [file for file in files if b"canary" in file.read_bytes()] == []
-
-
-def _of_rented(server: SageMakerState) -> dict[tuple[str, str], float]:
-    return {key: 0.0 for key in server.tokens if key[0].startswith("harness-")}
-
-
-def test_an_unknown_price_is_not_0(ran: Ran, server: SageMakerState, tmp_path: Path) -> None:
-    (tmp_path / "none.toml").write_text("")
-    report = ran(models=[f"sagemaker:{CHAT}", f"sagemaker:{RENTED}"], prices=tmp_path / "none.toml")
-    reasons = "; ".join(cell["reason"] for cell in report["cells"])
-    assert "no price is known of 1M input tokens of chatty and 1M output tokens of chatty" in reasons
-    assert "no price is known of an hour of ml.g5.xlarge" in reasons
-    assert server.requests == []
-
-
-def test_a_run_killed_anywhere_rents_once_and_leaves_nothing(
-    ran: Ran, server: SageMakerState, tiny: Path, tmp_path: Path
-) -> None:
-    """Killed as the endpoint starts, and as it answers: the same command takes it up, and removes it."""
-    program = [sys.executable, "-m", "harness", "run", "--task", str(tiny), "--strategy", "base"]
-    program += ["--backend", "sagemaker", "--model", f"sagemaker:{RENTED}", "--allow-spend", "--max-cost", "5"]
-    program += ["--prices", str(price_list(tmp_path, RATES)), "--store", str(tmp_path / "store")]
-    server.polls = 10**6
-    for begun in (lambda: server.endpoints and server.looks, lambda: server.calls):
-        process = subprocess.Popen(program, stderr=subprocess.DEVNULL)
-        while process.poll() is None and not begun():
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        server.polls, server.pause_s = 0, 0.2
-    assert (server.created, len(server.endpoints)) == (1, 1)
-    server.pause_s = 0.0
-    report = ran(models=[f"sagemaker:{RENTED}"])
-    assert [cell["status"] for cell in report["cells"]] == ["done"]
-    assert (server.created, server.endpoints, server.configs) == (1, {}, {})
-    (file,) = (tmp_path / "store" / "paid").glob("*.jsonl")
-    found = read_ledger(file)
-    assert found.calls == len(found.answers), "no answer was paid for twice"
-    assert found.doubt_usd == 0, "its time is settled, and what was asked again costs nothing but time"
-
-
-def test_orphans_are_what_no_cell_claims(server: SageMakerState, opened: Opened, tmp_path: Path) -> None:
-    from harness.orphans import cancel, labelled
-
-    session = opened(RENTED, file="elsewhere.jsonl")
-    (name,) = server.endpoints
-    server.configs["harness-halfway-0123abcd"] = {**server.configs[name], "EndpointConfigName": "x"}
-    server.running, server.page = (), 1
-    registry, store = load_registry(), tmp_path / "store"
-    rows = {row["label"]: row for row in labelled(registry, store)}
-    assert set(rows) == {name, "harness-halfway-0123abcd"}
-    assert all(row["left"] and row["backend"] == "sagemaker" for row in rows.values())
-    assert rows[name]["state"] == "InService"
-    assert "costs nothing" in rows["harness-halfway-0123abcd"]["state"]
-    for label in rows:
-        cancel(registry, label, store)
-    assert session._hosting._deployments.look(name).told == "Deleting"
-    assert session._hosting._deployments.look(name) is None
-    assert (server.endpoints, server.configs) == ({}, {})
-    assert labelled(registry, store) == []
 
 
 # -- where, and what for -----------------------------------------------------------------------------------
@@ -560,28 +196,10 @@ def test_it_trains_nothing_and_says_why(server: SageMakerState) -> None:
     assert "trains nothing" in why_not(describe(CHAT), "tune:hosted:choice")
 
 
-@pytest.mark.slow
-def test_random_lifecycles_pay_for_nothing_twice(tmp_path: Path) -> None:
-    found = many(tmp_path, 20, seed=1, service=SAGEMAKER)
-    assert [number for number, ended in enumerate(found) if not ended.sound] == []
-    assert {ended.outcome for ended in found} == {"done"}
-    assert sum(ended.kills for ended in found) > 3
-
-
-class TestSageMaker(BackendKit):
-    """What every backend must do."""
-
-    spec: ClassVar[BackendSpec] = next(each for each in harness_backends() if each.name == "sagemaker")
-    seeded = False
-
-    @pytest.fixture(autouse=True)
-    def _served(self, server: SageMakerState, tmp_path: Path) -> None:
-        type(self).run_options = {
-            "prices": price_list(tmp_path, RATES),
-            "allow_spend": True,
-            "max_cost_usd": CAP_USD,
-        }
-
-    @pytest.fixture(params=[CHAT, EMBED])
-    def model(self, request: pytest.FixtureRequest) -> str:
-        return str(request.param)
+def test_an_unknown_price_is_not_0(ran: Runs, server: SageMakerState, tmp_path: Path) -> None:
+    (tmp_path / "none.toml").write_text("")
+    report = ran(models=[f"sagemaker:{CHAT}", f"sagemaker:{RENTED}"], prices=tmp_path / "none.toml")
+    reasons = "; ".join(cell["reason"] for cell in report["cells"])
+    assert "no price is known of 1M input tokens of chatty and 1M output tokens of chatty" in reasons
+    assert "no price is known of an hour of ml.g5.xlarge" in reasons
+    assert server.requests == []

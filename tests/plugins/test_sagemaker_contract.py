@@ -22,8 +22,8 @@ from harness_aws.client import redactor
 from harness_aws.sagemaker.backend import load
 from harness_aws.sagemaker.capabilities import describe
 from harness_aws.sagemaker.endpoints import SageMakerEndpoints, deployments
-from tests.support.served import questions
 from tests.support.served_aws import KEY, ROLE
+from tests.support.services import questions
 
 pytestmark = pytest.mark.remote
 

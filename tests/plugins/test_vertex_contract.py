@@ -14,7 +14,7 @@ from harness.remote.purse import Purse
 from harness_vertex.backend import load
 from harness_vertex.capabilities import describe
 from tests.support.prism import START_S, prism
-from tests.support.served import VERTEX, material, questions
+from tests.support.services import VERTEX, material, questions
 from tests.support.vertex_server import State, serving
 
 pytestmark = [pytest.mark.remote, pytest.mark.slow]
@@ -48,6 +48,13 @@ def lived(folder: Path) -> None:
         session.close()
 
 
+def sees_a_violation(proxy: str) -> None:
+    """Else its silence would say nothing."""
+    spec = {"trainingDatasetUri": "gs://b/x", "hyperParameters": {"adapterSize": "ADAPTER_SIZE_HUGE"}}
+    body = {"baseModel": "m", "supervisedTuningSpec": spec}
+    assert httpx2.post(f"{proxy}/v1/projects/p/locations/l/tuningJobs", json=body).status_code == 422
+
+
 def test_a_whole_lifecycle_breaks_no_contract_in_either_direction(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,16 +69,8 @@ def test_a_whole_lifecycle_breaks_no_contract_in_either_direction(
         assert jobs().cancel(job.id).told == "succeeded"
         verbs = {path.rpartition("/")[2].rpartition(":")[2] for _, path in state.requests}
         assert verbs >= {"generateContent", "predict", "embedContent", "tuningJobs", "cancel"}
-    told = log.read_text().lower()
-    assert "violation" not in told, log.read_text()[-4000:]
-
-
-def test_the_guard_sees_a_violation(tmp_path: Path) -> None:
-    """Else its silence would say nothing."""
-    with serving(State()) as (url, _), prism(tmp_path / "log", "proxy", CONTRACT, url) as proxy:
-        spec = {"trainingDatasetUri": "gs://b/x", "hyperParameters": {"adapterSize": "ADAPTER_SIZE_HUGE"}}
-        body = {"baseModel": "m", "supervisedTuningSpec": spec}
-        assert httpx2.post(f"{proxy}/v1/projects/p/locations/l/tuningJobs", json=body).status_code == 422
+        assert "violation" not in log.read_text().lower(), log.read_text()[-4000:]
+        sees_a_violation(proxy)
 
 
 def test_requests_pass_the_contracts_own_mock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
-from tests.support.openai_server import Api, Handler, State, serving
-from tests.support.standin import Refusal
+from tests.support.openai_server import Api, Handler, State
+from tests.support.standin import Refusal, served
 
 SUBSCRIPTION, GROUP, ACCOUNT = "0000-sub", "group", "account"
 RESOURCE = (
@@ -210,21 +209,23 @@ class AzureHandler(Handler):
         super()._send(self.status if status == 200 else status, body, headers, fault)
 
 
+def environment(url: str) -> dict[str, str]:
+    """That names a stand-in at this URL, with a login and no key."""
+    return {
+        "AZURE_OPENAI_ENDPOINT": url,
+        "AZURE_MANAGEMENT_ENDPOINT": url,
+        "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION,
+        "AZURE_RESOURCE_GROUP": GROUP,
+        "AZURE_OPENAI_ACCOUNT": ACCOUNT,
+        "AZURE_OPENAI_HOSTING": "standard:50",
+        "IDENTITY_ENDPOINT": f"{url}/msi/token",
+        "IDENTITY_HEADER": LOGIN_HEADER,
+    }
+
+
 @contextmanager
-def azure_serving(state: AzureState | None = None) -> Iterator[tuple[dict[str, str], AzureState]]:
-    """The environment that names a stand-in on loopback, with a login and no key; and its state."""
+def serving(state: AzureState | None = None) -> Iterator[tuple[str, AzureState]]:
+    """The URL of a server on loopback, and its state."""
     state = state or AzureState()
-    with serving(state, AzureHandler) as (url, _):
-        parts = urlsplit(url)
-        root = f"{parts.scheme}://{parts.netloc}"
-        environment = {
-            "AZURE_OPENAI_ENDPOINT": root,
-            "AZURE_MANAGEMENT_ENDPOINT": root,
-            "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION,
-            "AZURE_RESOURCE_GROUP": GROUP,
-            "AZURE_OPENAI_ACCOUNT": ACCOUNT,
-            "AZURE_OPENAI_HOSTING": "standard:50",
-            "IDENTITY_ENDPOINT": f"{root}/msi/token",
-            "IDENTITY_HEADER": LOGIN_HEADER,
-        }
-        yield environment, state
+    with served(AzureHandler, state) as url:
+        yield url, state

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.processes import waiting
+from tests.support.forked import Child, program
 from tests.support.hub_models import Models, Raw
 from tests.support.standin import Accounts, Handler, Refusal, served
 
@@ -38,7 +39,7 @@ ENDED = ("COMPLETED", "ERROR", "CANCELED")
 class HubState(Accounts):
     files: dict[str, bytes] = field(default_factory=dict)
     private: bool = True
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    processes: dict[str, subprocess.Popen[bytes] | Child] = field(default_factory=dict)
     tells_seconds: bool = True
     hidden_lists: int = 0
     """So many lists of jobs do not show yet what was made."""
@@ -47,6 +48,8 @@ class HubState(Accounts):
     limit_s: float = 60.0
     """Of a job that was given a longer one."""
     models: Models = field(default_factory=Models)
+    forks: bool = True
+    """Whether jobs are forked of the tests' process rather than started anew."""
     canned: bytes | None = None
     """A result that jobs leave without running, after so many `polls`."""
 
@@ -88,9 +91,12 @@ class Api:
         return self.told(job)
 
     def _start(self, job: dict[str, Any], fate: str) -> None:
-        command = ["sh", "-c", "exit 3"] if fate == "crashed" else job["command"]
+        crashes = fate == "crashed"
+        command = ["sh", "-c", "exit 3"] if crashes else job["command"]
         job.update(stage="RUNNING", began=time.time())
-        self.state.processes[job["id"]] = started(command, {**job["environment"], **job["secrets"]})
+        surroundings = {**job["environment"], **job["secrets"]}
+        forked = self.state.forks and not crashes
+        self.state.processes[job["id"]] = started(command, surroundings, forked=forked)
 
     def look(self, id: str) -> dict[str, Any]:
         if id not in self.state.jobs:
@@ -144,20 +150,23 @@ class Api:
         }
 
 
-def started(command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+def started(command: list[str], environment: dict[str, str], *, forked: bool) -> subprocess.Popen[bytes] | Child:
     """As on a machine that has what this one has, but none of its settings."""
     own = {name: value for name, value in os.environ.items() if name in ("PYTHONPATH", "HOME", "LANG")}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    surroundings = {**own, "PATH": path, **waiting(), **environment}
+    if forked:
+        return program(command, surroundings)
     return subprocess.Popen(
         command,
-        env={**own, "PATH": path, **waiting(), **environment},
+        env=surroundings,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
 
 
-def killed(process: subprocess.Popen[bytes]) -> None:
+def killed(process: subprocess.Popen[bytes] | Child) -> None:
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

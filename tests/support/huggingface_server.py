@@ -24,7 +24,6 @@ SERVED = "m-embed"
 @dataclass
 class State(Accounts):
     supports: frozenset[str] = frozenset(GIVEN)
-    tells_usage: bool = True
     rows_of_tokens: bool = False
     """Whether vectors are of tokens, as those of a model that is none for sentences."""
     forms: set[str] = field(default_factory=set)

@@ -70,6 +70,7 @@ class Api:
             }
         asked, answered = len(prompt) // 4 + 1, len(text) // 3 + 1
         state.tokens.update({(body["model"], "input tokens"): asked, (body["model"], "output tokens"): answered})
+        usage = {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered}
         return {
             "id": f"chatcmpl-{hashlib.sha256(prompt.encode()).hexdigest()[:12]}",
             "object": "chat.completion",
@@ -84,7 +85,7 @@ class Api:
                     "logprobs": logs,
                 }
             ],
-            "usage": {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered},
+            **({"usage": usage} if state.tells_usage else {}),
         }
 
     def embeddings(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -234,8 +235,8 @@ def _page(rows: list[dict[str, Any]], query: dict[str, list[str]]) -> dict[str, 
 
 
 @contextmanager
-def serving(state: State | None = None, handler: type[Handler] | None = None) -> Iterator[tuple[str, State]]:
+def serving(state: State | None = None) -> Iterator[tuple[str, State]]:
     """The base URL of a server on loopback, and its state."""
     state = state or State()
-    with standin.served(handler or Handler, state) as url:
+    with standin.served(Handler, state) as url:
         yield f"{url}/v1", state

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.aws_server import ACCOUNT, REGION, AwsHandler, AwsState
+from tests.support.forked import Child
 from tests.support.hub_server import killed, started
 from tests.support.standin import Refusal, served
 
@@ -30,8 +31,10 @@ ENDED = ("Completed", "Failed", "Stopped")
 class SageMakerState(AwsState):
     hired: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Training jobs by name."""
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    processes: dict[str, subprocess.Popen[bytes] | Child] = field(default_factory=dict)
     folders: dict[str, tempfile.TemporaryDirectory[str]] = field(default_factory=dict)
+    forks: bool = True
+    """Whether jobs are forked of the tests' process rather than started anew."""
     canned: bytes | None = None
     """A result that jobs leave without running, after so many `polls`."""
     limit_s: float = 60.0
@@ -77,7 +80,9 @@ class SageMaker:
         specification = job["AlgorithmSpecification"]
         command = [*specification["ContainerEntrypoint"], *specification["ContainerArguments"]]
         environment = {name: text.replace("/opt/ml", str(root)) for name, text in job["Environment"].items()}
-        self.state.processes[name] = started(command, environment)
+        if self.state.forks:
+            command = [environment["HARNESS_COMMAND"]]
+        self.state.processes[name] = started(command, environment, forked=self.state.forks)
 
     def describe(self, name: str) -> dict[str, Any]:
         if name not in self.state.hired:

@@ -32,7 +32,6 @@ class SageMakerState(AwsState):
     running: tuple[str, ...] = ("chatty", "m-embed")
     """Endpoints that nobody here rented."""
     models: tuple[str, ...] = ("llama", "bge-small")
-    tells_usage: bool = True
     echoes: bool = False
     """Whether a text comes back with what was generated."""
     configs: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -39,6 +39,8 @@ class Accounts:
     """Looks at a job until it ends."""
     pause_s: float = 0.0
     echoes_key: bool = False
+    tells_usage: bool = True
+    """Whether an answer says what it is charged."""
     calls: Counter[str] = field(default_factory=Counter)
     """Paid calls by the hash of their body."""
     delivered: Counter[str] = field(default_factory=Counter)

@@ -38,7 +38,6 @@ class State(Accounts):
     """Tokens that a model thinks before it writes, where it is not kept from it."""
     continues: bool = False
     """Whether each answer says that there would be more."""
-    tells_usage: bool = True
     objects: dict[str, bytes] = field(default_factory=dict)
     written: int = 0
     """Times that an object was written."""

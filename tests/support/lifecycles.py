@@ -1,129 +1,22 @@
-"""What tests of a service need beside it: prices, a run against it, and one lifecycle that may be killed anywhere."""
+"""One cell's processes against a service that fails at random, killed anywhere: is anything paid for twice?"""
 
 from __future__ import annotations
 
-import functools
 import os
 import random
 import signal
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.plugin import Example, Question, Text
 from harness.remote.endpoint import Endpoint
 from harness.remote.orders import HostedRecipe, Pending, StillWaiting
 from harness.remote.purse import Purse, read_ledger
-from tests.support import aws_server, openai_server, sagemaker_server, served_aws, vertex_server
+from tests.support.services import AWS, CAP_USD, OPENAI, RATES, SAGEMAKER, TUNED, Service, material, questions
 from tests.support.standin import Accounts
-
-RATES = {
-    ("m", "input tokens"): 1.0,
-    ("m", "output tokens"): 4.0,
-    ("m", "training tokens"): 10.0,
-    ("ft:m", "input tokens"): 2.0,
-    ("ft:m", "output tokens"): 8.0,
-    ("m-embed", "embedding tokens"): 0.5,
-}
-TUNED = {"input tokens": 2.0, "output tokens": 8.0, "training tokens": 10.0, "hosting seconds": 0.0}
-CAP_USD = 5.0
-
-
-def price_list(folder: Path) -> Path:
-    """As TOML: what `RATES` says."""
-    file = folder / "prices.toml"
-    file.write_text(
-        "".join(
-            f'[[price]]\nprovider = "stand-in"\nregion = "any"\nitem = "{item}"\nunit = "1M {sort}"\nusd = {usd}\n'
-            'valid_from = 2026-11-01\nsource = "made up"\n'
-            for (item, sort), usd in RATES.items()
-        )
-    )
-    return file
-
-
-def questions(count: int) -> list[Question]:
-    words = ["owls", "larks", "bats", "bees", "foxes", "cats", "moles", "hares", "wrens", "toads", "newts", "voles"]
-    choices = ("night", "morning", "dusk", "noon")
-    return [
-        Question(f"q{n}", (Text(f"when are {words[n % len(words)]} active, wording {n}?"),), choices)
-        for n in range(count)
-    ]
-
-
-def material(count: int = 12) -> list[Example]:
-    return [Example(question, n % 4, question.id) for n, question in enumerate(questions(count))]
-
-
-@dataclass(frozen=True)
-class Service:
-    """A service's plugin and its stand-in."""
-
-    plugin: str
-    state: Callable[..., Any]
-    serving: Callable[[Any], AbstractContextManager[tuple[str, Any]]]
-    environment: Callable[[str], dict[str, str]]
-    """Of a URL."""
-    label: Callable[[dict[str, Any]], str]
-    """Of a job as the service has it."""
-    deployed: Callable[[Any], set[str]] = lambda state: set()
-    """Labels of what is deployed."""
-    model: str = "m"
-    trains: bool = True
-    """Else it is rented."""
-    reads: str = "jobs"
-    """The part that reads with an SDK that may ask again."""
-
-    def part(self, name: str) -> Any:
-        return import_module(f"{self.plugin}.{name}")
-
-
-OPENAI = Service(
-    "harness_openai",
-    openai_server.State,
-    openai_server.serving,
-    lambda url: {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": "sk-lifecycle"},
-    lambda job: str(job["metadata"]["harness"]),
-)
-VERTEX = Service(
-    "harness_vertex",
-    vertex_server.State,
-    vertex_server.serving,
-    lambda url: {
-        "VERTEX_BASE_URL": url,
-        "GOOGLE_CLOUD_PROJECT": "project-1",
-        "GOOGLE_CLOUD_LOCATION": "europe-west4",
-        "VERTEX_BUCKET": "bucket-1",
-    },
-    lambda job: str(job["labels"]["harness"]),
-)
-AWS = Service(
-    "harness_aws",
-    functools.partial(aws_server.AwsState, trained="ft"),
-    aws_server.serving,
-    functools.partial(served_aws.environment, secret="secret-lifecycle"),
-    lambda job: str(job["jobName"]),
-    lambda state: {each["modelDeploymentName"] for each in state.deployments.values()},
-)
-SAGEMAKER = Service(
-    "harness_aws.sagemaker",
-    functools.partial(sagemaker_server.SageMakerState, rented_as="ft:m"),
-    sagemaker_server.serving,
-    functools.partial(served_aws.environment, secret="secret-lifecycle"),
-    lambda job: "",
-    lambda state: set(state.endpoints),
-    model="model/llama@ml.g5.xlarge",
-    trains=False,
-    reads="endpoints",
-)
-
-
-# -- one lifecycle -----------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -159,7 +52,7 @@ FATES = ("succeeded",) * 6 + ("failed", "failed-empty", "no-model", "strange")
 
 
 def lifecycle(
-    folder: Path, draw: random.Random, faulty: float, killed: float, asked: int = 5, service: Service = OPENAI
+    folder: Path, draw: random.Random, faulty: float, killed: float, service: Service, asked: int = 5
 ) -> Ended:
     """Train and ask a model of a stand-in that fails at random, in processes that are killed at random, to an end."""
     fate = draw.choice(FATES)
@@ -170,7 +63,8 @@ def lifecycle(
             return None
         return faults.choice(("500", "429", "429-after", "drop-before", "drop-after", "truncated", "slow"))
 
-    state = service.state(faults=fault, fate=lambda job: fate, polls=2)
+    assert service.lived is not None
+    state = service.lived(faults=fault, fate=lambda job: fate, polls=2)
     file, kills, released, attempts, status = folder / "cell.jsonl", 0, 0, 0, "again"
     with service.serving(state) as (url, _):
         while status not in ("done", "failed") and attempts < MOST_ATTEMPTS:
@@ -278,7 +172,7 @@ def _work(service: Service, url: str, file: Path, asked: int) -> int:
 
 def _opened(service: Service, purse: Purse) -> Any:
     """As soon as it answers, where it is rented."""
-    backend, card = service.part("backend").load(), service.part("capabilities").describe(service.model)
+    backend, card = service.part("backend").load(), service.part("capabilities").describe(service.lived_model)
     while True:
         try:
             return backend.open(card, kind="choice", labels=(), seed=0, purse=purse)
@@ -304,11 +198,7 @@ def _nothing(*_: Any) -> None:
 
 
 def many(
-    folder: Path,
-    count: int,
-    seed: int,
-    told: Callable[[Ended], None] = lambda ended: None,
-    service: Service = OPENAI,
+    folder: Path, count: int, seed: int, service: Service, told: Callable[[Ended], None] = lambda ended: None
 ) -> list[Ended]:
     """So many lifecycles; the seed says which faults and kills."""
     _import_once(service)
@@ -318,7 +208,7 @@ def many(
         own = folder / str(number)
         own.mkdir()
         faulty, killed = draw.choice((0.0, 0.1, 0.3)), draw.choice((0.0, 0.3, 0.6))
-        ended = lifecycle(own, draw, faulty, killed, service=service)
+        ended = lifecycle(own, draw, faulty, killed, service)
         told(ended)
         found.append(ended)
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 
 from harness.errors import HarnessError, ModelError, UsageError
 from harness.plugin import Kind
-from harness.remote.faults import Doubtful, Refused
+from harness.remote.faults import BadRequest, Doubtful, Refused
 from harness.remote.hosting import HOSTING
 from harness.remote.paying import CONCURRENCY
 from harness.remote.purse import read_ledger
@@ -104,6 +106,21 @@ def test_once_it_has_answered_a_refusal_is_no_sign_of_the_other_form(
     monkeypatch.setattr(SageMaker, "invoke", refuses)
     with pytest.raises(HarnessError, match=r"424 ModelError: Received client error \(400\)"):
         session.answer(questions(3))
+
+
+def test_a_refusal_of_messages_that_comes_after_an_answer_to_a_text_still_says_that_it_speaks_texts() -> None:
+    """Several are asked at once, and are refused one after the other."""
+    from harness_aws.sagemaker.chat import SageMakerChat
+
+    async def ask(body: Any) -> tuple[Any, None]:
+        return [{"generated_text": '{"answer": "A"}'}], None
+
+    chat, refusal = SageMakerChat(ask, contextlib.nullcontext, CHAT), BadRequest("no", "missing field `inputs`", "")
+    texts = chat.fewer(chat.features, refusal)
+    assert texts is not None
+    (asked,) = questions(1)
+    asyncio.run(chat.send(chat.body(asked, texts, 64), 4))
+    assert chat.fewer(chat.features, refusal) == texts
 
 
 def test_where_neither_form_is_understood_both_refusals_are_told(

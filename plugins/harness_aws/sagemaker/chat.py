@@ -26,7 +26,7 @@ class SageMakerChat:
     def __init__(self, ask: Ask, faults: Faults, endpoint: str) -> None:
         self._ask, self._faults, self._endpoint = ask, faults, endpoint
         self._is_understood = False
-        """Whether it has answered: then a refusal is no sign that it speaks the other form."""
+        """Whether it has answered messages: then a refusal is no sign that it speaks the other form."""
         self._refusal = ""
         """Of messages, told with that of a text: either may be the one that matters."""
 
@@ -35,15 +35,16 @@ class SageMakerChat:
         return {"endpoint": self._endpoint, "body": form(question, features, limit)}
 
     async def send(self, body: Mapping[str, Any], choices: int) -> Sent:
+        is_text = MESSAGES not in body["body"]
         try:
             with self._faults():
                 found, request = await self._ask(body)
                 sent = _read(found, body["body"], choices, request)
         except BadRequest as error:
-            if not self._refusal:
+            if not (is_text and self._refusal):
                 raise
             raise BadRequest(f"{error} (and asked by messages: {self._refusal})", error.names, error.code) from None
-        self._is_understood = True
+        self._is_understood = self._is_understood or not is_text
         return sent
 
     def fewer(self, features: Features, refusal: BadRequest) -> Features | None:

@@ -46,7 +46,7 @@ class BedrockChat:
     async def send(self, body: Mapping[str, Any], choices: int) -> Sent:
         with faults(self._redact, errors_are_sure=True):
             found = await self._run(self._converse, body)
-            return _told(found, choices), _charged(found["usage"])
+            return _told(found, choices), _charged(found.get("usage") or {})
 
     def _converse(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         return self._client.converse(**{**body, "modelId": self._names.of(body["modelId"])})  # type: ignore[no-any-return]
@@ -62,6 +62,9 @@ def _tool(question: Question) -> dict[str, Any]:
 
 
 def _charged(used: Mapping[str, int]) -> Billed:
+    """Empty where nothing is told."""
+    if "outputTokens" not in used:
+        return {}
     return {"input tokens": sum(used.get(name, 0) for name in INPUT), "output tokens": used["outputTokens"]}
 
 

@@ -115,7 +115,6 @@ def test_usage_is_the_services_own_and_who_answered_is_told(
     assert found.known_usd == pytest.approx(service.owes(server))
 
 
-@of_some(lambda service: service.name != "aws")  # Bedrock always tells them
 def test_without_figures_the_most_is_charged_and_told(
     service: Service, server: Any, opened: Opened, tmp_path: Path
 ) -> None:

@@ -86,10 +86,11 @@ class Bedrock:
             content = {"text": json.dumps({"answer": mark}) if asked_of != model else f"{mark})"}
         asked, answered = len(prompt) // 4 + 1, len(json.dumps(content)) // 3 + 1
         state.tokens.update({(asked_of, "input tokens"): asked, (asked_of, "output tokens"): answered})
+        used = {"inputTokens": asked, "outputTokens": answered, "totalTokens": asked + answered}
         return {
             "output": {"message": {"role": "assistant", "content": [content]}},
             "stopReason": "tool_use" if "toolConfig" in body else "end_turn",
-            "usage": {"inputTokens": asked, "outputTokens": answered, "totalTokens": asked + answered},
+            **({"usage": used} if state.tells_usage else {}),
             "metrics": {"latencyMs": 12},
         }
 

@@ -1,13 +1,12 @@
-"""Texts one after the other in a single row: no padding is computed, and every product is as large as it can be.
+"""Texts one after the other in a single row: little padding is computed, and every product is as large as it can be.
 
-Only attention needs to know where a text ends: it is computed for all texts of one length together, without a mask.
-(Krell et al. 2021, arXiv:2107.02027, pack so for pre-training, with one.)
+Only attention needs to know where a text ends: it is computed for texts of similar length together, the shorter ones
+filled up. (Krell et al. 2021, arXiv:2107.02027, pack so for pre-training, with one mask for all.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 
 from harness.items import BATCH_TOKENS, Ids
+from harness_torch.padding import mean_pooled, padded
 
 ATTENTION = "packed"
 """The name under which Transformers finds `attend`."""
@@ -22,12 +22,15 @@ ATTENTION = "packed"
 PACKED = frozenset({"bert"})
 """Architectures that take positions as given and leave all attention to `attend`."""
 
-Shapes = list[tuple[int, int]]
-"""How many texts of which length follow one another."""
+WASTE = 16
+"""Tokens that filling up a group may cost: computing attention for one group more costs about as much (measured)."""
+
+Group = tuple[int, int, Tensor | None]
+"""How many texts follow one another, filled up to which length, and what is added to the scores of their keys."""
 
 
 def packs(model_type: str, device: torch.device) -> bool:
-    """Whether it pays: a GPU waits longer for the orders of one product for each length than padding takes it."""
+    """Whether it pays: a GPU waits longer for the orders of one product for each group than padding takes it."""
     return model_type in PACKED and device.type == "cpu"
 
 
@@ -40,12 +43,17 @@ class Packed:
     """Token ids and positions, both [1, tokens]; texts come ordered by length."""
 
     def __init__(self, texts: Sequence[Ids], types: Sequence[Ids] | None, pad: int, device: torch.device) -> None:
-        self.shapes = [(len(list(same)), length) for length, same in groupby(map(len, texts))]
-        self.ids = _row(texts, device)
-        positions = _row([range(len(text)) for text in texts], device)
-        self.arguments: dict[str, Any] = {"position_ids": positions, "shapes": self.shapes}
+        groups = _groups([len(text) for text in texts])
+        parts = [padded([texts[row] for row in rows], pad, device) for rows in groups]
+        self._real = [(mask, lengths) for _, mask, lengths in parts]
+        self.ids = _row([ids for ids, _, _ in parts])
+        self.groups = [(*ids.shape, _added(mask)) for ids, mask, _ in parts]
+        positions = [torch.arange(longest, device=device).expand(count, -1) for count, longest, _ in self.groups]
+        self.arguments: dict[str, Any] = {"position_ids": _row(positions), "groups": self.groups}
         if types is not None:
-            self.arguments["token_type_ids"] = _row(types, device)
+            self.arguments["token_type_ids"] = _row(
+                [padded([types[row] for row in rows], 0, device)[0] for rows in groups]
+            )
 
     @staticmethod
     def batches(lengths: Sequence[int]) -> list[list[int]]:
@@ -61,15 +69,16 @@ class Packed:
         return batches
 
     def mean(self, states: Tensor) -> Tensor:
-        return torch.cat([each.float().mean(1) for each in self._texts(states)])
+        parts = zip(self._texts(states), self._real, strict=True)
+        return torch.cat([mean_pooled(each, mask, lengths) for each, (mask, lengths) in parts])
 
     def first(self, states: Tensor) -> Tensor:
         return torch.cat([each[:, 0].float() for each in self._texts(states)])
 
     def _texts(self, states: Tensor) -> list[Tensor]:
-        """[n, length, d] of each length."""
-        parts = states[0].split([count * length for count, length in self.shapes])
-        return [part.view(*shape, -1) for part, shape in zip(parts, self.shapes, strict=True)]
+        """[n, longest, d] of each group."""
+        parts = states[0].split([count * longest for count, longest, _ in self.groups])
+        return [part.view(count, longest, -1) for part, (count, longest, _) in zip(parts, self.groups, strict=True)]
 
 
 def attend(
@@ -79,7 +88,7 @@ def attend(
     value: Tensor,
     attention_mask: Tensor | None,
     *,
-    shapes: Shapes,
+    groups: Sequence[Group],
     scaling: float,
     **unused: Any,
 ) -> tuple[Tensor, None]:
@@ -87,18 +96,42 @@ def attend(
 
     Written out: on a CPU, PyTorch's fused attention trains slower than the plain products in bf16.
     """
-    sizes = [count * length for count, length in shapes]
+    sizes = [count * longest for count, longest, _ in groups]
     heads, width = query.shape[1], query.shape[3]
     found = []
-    for shape, *parts in zip(shapes, *(each[0].split(sizes, 1) for each in (query, key, value)), strict=True):
-        q, k, v = (part.view(heads, *shape, width) for part in parts)
-        weights = (q @ k.transpose(-1, -2) * scaling).softmax(-1, dtype=torch.float32).to(v.dtype)
-        found.append((weights @ v).view(heads, -1, width))
+    for (count, longest, added), *parts in zip(
+        groups, *(each[0].split(sizes, 1) for each in (query, key, value)), strict=True
+    ):
+        q, k, v = (part.view(heads, count, longest, width) for part in parts)
+        scores = q @ k.transpose(-1, -2) * scaling
+        if added is not None:
+            scores = scores + added.to(scores.dtype)
+        found.append((scores.softmax(-1) @ v).view(heads, -1, width))
     return torch.cat(found, 1).transpose(0, 1)[None], None
 
 
 AttentionInterface.register(ATTENTION, attend)
 
 
-def _row(parts: Sequence[Sequence[int]], device: torch.device) -> Tensor:
-    return torch.tensor([[each for part in parts for each in part]], device=device)
+def _groups(lengths: Sequence[int]) -> list[list[int]]:
+    """Rows of ascending lengths, cut before filling them up to the longest would waste too much."""
+    groups: list[list[int]] = []
+    real = 0
+    for row, length in enumerate(lengths):
+        if not groups or length * len(groups[-1]) - real > WASTE:
+            groups.append([])
+            real = 0
+        groups[-1].append(row)
+        real += length
+    return groups
+
+
+def _added(mask: Tensor) -> Tensor | None:
+    """To scores [heads, n, longest, longest]; nothing where all texts are of one length."""
+    if bool(mask.all()):
+        return None
+    return torch.zeros(mask.shape, device=mask.device).masked_fill(mask == 0, -torch.inf)[:, None]
+
+
+def _row(parts: Sequence[Tensor]) -> Tensor:
+    return torch.cat([part.flatten() for part in parts])[None]

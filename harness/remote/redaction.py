@@ -74,12 +74,13 @@ def redact_output(redact: Redactor) -> None:
     if not redact:
         return
     made = {id(stream): _Stream(stream, redact) for stream in (sys.stdout, sys.stderr)}
+    # Before the handlers: one that writes to whatever stderr is has no stream of its own to be replaced.
+    sys.stdout, sys.stderr = (cast(TextIO, made[id(stream)]) for stream in (sys.stdout, sys.stderr))
     loggers = [logging.getLogger(), *(each for each in logging.root.manager.loggerDict.values())]
     for logger in loggers:
         for handler in getattr(logger, "handlers", ()):
             if isinstance(handler, logging.StreamHandler) and id(handler.stream) in made:
                 handler.setStream(made[id(handler.stream)])
-    sys.stdout, sys.stderr = (cast(TextIO, made[id(stream)]) for stream in (sys.stdout, sys.stderr))
 
 
 def end_output() -> None:

@@ -210,7 +210,7 @@ def test_what_no_row_has_leads_to_the_cells(seen: Seen, measure: str) -> None:
     url = seen.behind(Number(FULL, measure))
     assert url is not None
     text = Page(seen.client.get(url).text).text
-    assert "Cells of full@torch:m" in text
+    assert "Cells of full@torch of" in text
     assert "phase seconds CPU seconds tokens FLOPs" in text
     assert "adapt 3.00 6.00 3,000 3e+09" in text
     assert text.count("Measured of this cell") == 3

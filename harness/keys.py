@@ -37,13 +37,17 @@ def answers_key(adaptation_key: str, set_fingerprint: str) -> str:
     return digest({"adaptation": adaptation_key, "questions": set_fingerprint})
 
 
+def file_hash(file: Path) -> str:
+    """sha256 of its bytes, as 64 hex digits."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
 def folder_hash(folder: Path) -> tuple[str, int]:
     """sha256 over the names and bytes of a folder's files, and their size in bytes."""
     digest, size = hashlib.sha256(), 0
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(file.relative_to(folder).as_posix().encode() + b"\0")
-        with file.open("rb") as opened:
-            digest.update(hashlib.file_digest(opened, "sha256").digest())
+        digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + bytes.fromhex(file_hash(file)))
         size += file.stat().st_size
     return digest.hexdigest(), size
 

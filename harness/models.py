@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import json
 import re
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ModelError
-from harness.keys import digest
+from harness.keys import digest, file_hash
 from harness.types import ModelCard
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
@@ -37,7 +36,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 def describe(model: str) -> ModelCard:
     """Card of the bundled default, a local folder, or a model of the Hugging Face hub; raises `ModelError`."""
     if model == DEFAULT_MODEL and (folder := _packaged()) is not None:
-        found = _sha256(folder / "model.safetensors")
+        found = file_hash(folder / "model.safetensors")
         if found != DEFAULT_SHA256:
             raise ModelError(f"{folder / 'model.safetensors'} has sha256 {found}, not {DEFAULT_SHA256}")
         return from_folder(model, folder)
@@ -67,7 +66,7 @@ def from_folder(model: str, folder: Path, revision: str | None = None) -> ModelC
             shapes |= _shapes(file)
         if revision is None:
             read = sorted({file for pattern in FILES for file in folder.glob(pattern) if file.is_file()})
-            revision = digest({file.relative_to(folder).as_posix(): _sha256(file) for file in read})
+            revision = digest({file.relative_to(folder).as_posix(): file_hash(file) for file in read})
     except OSError as error:
         raise ModelError(f"model {model!r} cannot be read: {error}") from None
     return _Files(model, folder).card(shapes, revision, str(folder.resolve()))
@@ -219,8 +218,3 @@ def _shapes(file: Path) -> dict[str, tuple[int, ...]]:
         return {name: tuple(tensor["shape"]) for name, tensor in tensors.items() if "F" in tensor["dtype"]}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, struct.error) as error:
         raise ModelError(f"{file} is not a sound safetensors file: {error}") from None
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-UNADAPTED = "none"
+NO_BACKEND = "none"
 """The backend of arms that no backend takes part in."""
 
 
@@ -16,11 +16,11 @@ def strategy_of(arm: str) -> str:
 def places(arms: Iterable[str]) -> dict[str, str]:
     """By full name: backend, model or both, as far as the arms that have one differ in them."""
     parts = {arm: _parts(arm) for arm in arms}
-    ran = [(backend, model) for _, backend, model in parts.values() if backend != UNADAPTED]
+    ran = [(backend, model) for _, backend, model in parts.values() if backend != NO_BACKEND]
     tell_backend, tell_model = (len({found[of] for found in ran}) > 1 for of in (0, 1))
 
     def told(backend: str, model: str) -> str:
-        if backend == UNADAPTED:
+        if backend == NO_BACKEND:
             return ""
         return ":".join(part for part, tells in ((backend, tell_backend), (model, tell_model)) if tells and part)
 

@@ -15,6 +15,7 @@ from harness.estimate import CPU_FLOPS_PER_S, Sizes, estimate, sizes
 from harness.held import held_texts
 from harness.keys import digest
 from harness.machine import Machine
+from harness.naming import NO_BACKEND
 from harness.planned import Cell, Place, PlannedAsset, PlannedCell
 from harness.prices import ON_GPU
 from harness.registry import Registry, is_there, require
@@ -150,7 +151,7 @@ class _Planner:
     def cells(self, strategy: Strategy) -> list[PlannedCell]:
         settings = settings_of(strategy.steps, {**self.given, **strategy.settings})
         if not strategy.needs_model:
-            return self._seeds(strategy, settings, None, "none", None, None)
+            return self._seeds(strategy, settings, None, NO_BACKEND, None, None)
         planned = []
         for name in self._backends():
             backend = self.registry.backends.get(name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ import numpy as np
 from harness.errors import ModelError
 from harness.flops import forward
 from harness.items import Ids, SentenceItem, similarity_scores
+from harness.keys import file_hash
 from harness.prompts import MAX_TOKENS, within
 from harness.training import Steps, judged, rounds
 from harness.types import Answers, Artifact, Epoch, Example, Kind, ModelCard, Question, Recipe, TuneLog, Usage
@@ -171,9 +171,7 @@ class LocalSession(ABC):
         self.write_weights(file)
         told = {"format": "harness.adaptation/1", "base": self.card.revision, "max_tokens": self.scorer.max_tokens}
         (folder / ADAPTATION_FILE).write_text(json.dumps(told), encoding="utf-8")
-        with file.open("rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
-        return Artifact(str(folder), digest, sum(part.stat().st_size for part in folder.iterdir()))
+        return Artifact(str(folder), file_hash(file), sum(part.stat().st_size for part in folder.iterdir()))
 
     def reopen(self, folder: Path) -> None:
         """Take over what `save` wrote; raises `ModelError` for what is none, or of another model."""

@@ -49,8 +49,9 @@ def push(
     store: Path,
 ) -> None:
     """Put a kept adaptation (--keep) with its card into a repository; private unless --public."""
-    from harness.sharing.push import prepare, target
+    from harness.sharing.push import prepare
     from harness.sharing.push import push as send
+    from harness.sharing.target import target
     from harness.store import Store
 
     registry = load_registry()
@@ -100,7 +101,7 @@ def _text(told: dict[str, Any]) -> str:
 def pull(source: str, as_json: bool, store: Path) -> None:
     """Take an adaptation from a repository into the store; the command that made it asks it without training."""
     from harness.sharing.pull import pull as take
-    from harness.sharing.push import target
+    from harness.sharing.target import target
     from harness.store import Store
 
     where, _, revision = source.partition("@")

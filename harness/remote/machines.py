@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol, Self
 
-from harness.remote.endpoint import Endpoint
 from harness.remote.hosted import Charge
 from harness.remote.orders import HostedJob, Orders
+from harness.remote.service import OfferedSpec
 
 MACHINE = "machine"
 MACHINE_SECONDS = "machine seconds"
@@ -75,23 +75,11 @@ class Machines(Orders[Hire], Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class MachinesSpec:
-    """What a plugin tells of a service whose machines run cells, read without its library."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachinesSpec(OfferedSpec):
+    """What a plugin tells of a service whose machines run cells; it loads its `Machines`."""
 
-    name: str
-    summary: str
     flavor: Callable[[str], Flavor]
     """Raises `UsageError` for one that there is not."""
-    load: str
-    """`module:function` that returns its `Machines`."""
-    endpoint: Callable[[], Endpoint]
-    """Where questions and documents go; raises `UsageError` for what may not be used."""
-    secrets: tuple[str, ...]
-    """Environment variables whose values are never kept or shown."""
-    why_not: Callable[[Endpoint], str | None]
-    """Why none can be hired, such as a missing key; None: one can."""
-    requires: tuple[str, ...] = ()
-    extra: str = ""
     preload: tuple[str, ...] = ()
     """As of `contracts.BackendSpec`."""

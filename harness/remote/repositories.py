@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from harness.remote.endpoint import Endpoint
+from harness.remote.service import OfferedSpec
 
 MAIN = "main"
 """The branch that a repository is read from unless another revision is named."""
@@ -88,22 +88,9 @@ class Repositories(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoriesSpec:
-    """What a plugin tells of a service that keeps adaptations, read without its library."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoriesSpec(OfferedSpec):
+    """What a plugin tells of a service that keeps adaptations; it loads its `Repositories`."""
 
-    name: str
-    summary: str
     named: Callable[[str], str]
     """Raises `UsageError` for what is no name of a repository there."""
-    load: str
-    """`module:function` that returns its `Repositories`."""
-    endpoint: Callable[[], Endpoint]
-    """Where files go; raises `UsageError` for what may not be used."""
-    secrets: tuple[str, ...]
-    """Environment variables whose values are never kept or shown."""
-    why_not: Callable[[Endpoint], str | None]
-    """Why nothing can be put there, such as a missing key; None: it can."""
-    requires: tuple[str, ...] = ()
-    extra: str = ""
-    """As of `contracts.BackendSpec`."""

@@ -30,6 +30,25 @@ def ending(model: str, ends: date, today: date) -> Notice | None:
     return Notice(f"{model} ends on {ends}, {f'in {days} days' if days > 0 else 'which has passed'}", ends)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedSpec:
+    """What a plugin tells of anything of a service beside its models, read without its library."""
+
+    name: str
+    summary: str
+    load: str
+    """`module:function` that returns what does it."""
+    endpoint: Callable[[], Endpoint]
+    """Where questions, documents and files go; raises `UsageError` for what may not be used."""
+    secrets: tuple[str, ...]
+    """Environment variables whose values are never kept or shown."""
+    why_not: Callable[[Endpoint], str | None]
+    """Why it cannot be used, such as a missing key; None: it can."""
+    requires: tuple[str, ...] = ()
+    extra: str = ""
+    """As of `contracts.BackendSpec`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     endpoint: Callable[[], Endpoint]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass
@@ -10,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, UsageError
-from harness.keys import folder_hash
+from harness.keys import file_hash, folder_hash
 from harness.leases import Leases
 from harness.remote.machines import ELSEWHERE
 from harness.remote.repositories import MAIN, PULLED, Repositories
 from harness.sharing.found import published
 from harness.sharing.manifest import FILE, MANIFEST_BYTES, Manifest, read
-from harness.sharing.push import Target
+from harness.sharing.target import Target
 from harness.snapshot import artifact_folder, kept_adaptation
 from harness.store import Store
 from harness.types import Status
@@ -61,10 +60,7 @@ def _has(store: Store, manifest: Manifest) -> bool:
 
 def _fetch(repositories: Repositories, source: Target, commit: str, manifest: Manifest, folder: Path) -> None:
     for name, entry in manifest.files.items():
-        path = repositories.fetch(source.name, commit, name, folder, entry.bytes)
-        with path.open("rb") as opened:
-            found = hashlib.file_digest(opened, "sha256").hexdigest()
-        if found != entry.sha256:
+        if file_hash(repositories.fetch(source.name, commit, name, folder, entry.bytes)) != entry.sha256:
             raise HarnessError(f"{name} of {source.told} is not what {FILE} says")
     if folder_hash(folder)[0] != manifest.sha256:
         raise HarnessError(f"the files of {source.told} are not what {FILE} says")

@@ -8,23 +8,23 @@ the parent that was seen, so the service takes one of two, and never over what s
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from harness.contracts import BackendSpec
-from harness.errors import HarnessError, UsageError
-from harness.keys import digest
+from harness.keys import digest, file_hash
 from harness.later import resolve
 from harness.meter import total
-from harness.registry import Registry, require
+from harness.registry import Registry
 from harness.remote.faults import Doubtful, Refused
-from harness.remote.repositories import MAIN, Commit, Header, Repositories, RepositoriesSpec, Seen
+from harness.remote.repositories import MAIN, Commit, Header, Repositories, Seen
 from harness.report import build_report
 from harness.sharing.card import card, hub_name
 from harness.sharing.found import Kept, check, kept, machine, published
 from harness.sharing.manifest import CARD_FILE, FILE, FORMAT, written
+from harness.sharing.target import Target
 from harness.store import Store
 from harness.stored import stored_run
 from harness.types import Usage
@@ -35,25 +35,6 @@ MADE, COMMITTED = "repository", "push"
 MAKING = ("load", "trials", "adapt", "save")
 """Phases of making an adaptation."""
 TAGS = ("adapt-harness",)
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A repository of a service."""
-
-    spec: RepositoriesSpec
-    name: str
-
-    @property
-    def told(self) -> str:
-        return f"{self.spec.name}:{self.name}"
-
-    def opened(self) -> Repositories:
-        """Raises `HarnessError` where it cannot be used, such as without a key."""
-        if reason := self.spec.why_not(self.spec.endpoint()):
-            raise HarnessError(f"{self.told}: {reason}")
-        found: Repositories = resolve(self.spec.load)()
-        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +67,6 @@ class Pushed:
     was_there: bool
 
 
-def target(registry: Registry, text: str) -> Target:
-    """Of `SERVICE:NAME`; raises `UsageError`."""
-    service, colon, name = text.partition(":")
-    if not colon:
-        raise UsageError(f"{text!r} names no repository: give SERVICE:NAME, such as huggingface:ORG/NAME")
-    spec = registry.repositories.get(service)
-    require(spec.name, spec.requires, spec.extra)
-    return Target(spec, spec.named(name))
-
-
 def prepare(
     store: Store,
     registry: Registry,
@@ -111,34 +82,20 @@ def prepare(
     stored = stored_run(store, run)
     found = kept(store, stored, arm, seed)
     check(found)
-    backend = _backend(registry, found)
+    backend = registry.backends.specs.get(found.arm.backend)
     endpoint = to.spec.endpoint().url
     text = card(build_report(store, registry, stored.id), found, stored, backend, to.told, licence)
     header = Header(licence, hub_name(found.planned["model"]), TAGS)
     repositories: Repositories = resolve(to.spec.load)()
-    files: dict[str, bytes | Path] = {
-        CARD_FILE: repositories.card(header, text),
-        FILE: written(_manifest(found)),
-        **found.files,
-    }
-    hashes = {name: _sha256(content) for name, content in sorted(files.items())}
+    files, hashes = found.files, {name: file_hash(path) for name, path in found.files.items()}
+    told = {CARD_FILE: repositories.card(header, text), FILE: written(_manifest(found, files, hashes))}
+    hashes |= {name: hashlib.sha256(content).hexdigest() for name, content in told.items()}
     label = PREFIX + digest({"to": to.told, "at": endpoint, "files": hashes})[:32]
-    told = f"Run {stored.id}, adaptation {found.key}"
-    return Leaving(to, endpoint, found.arm.name, is_public, Commit(label, told, files))
+    commit = Commit(label, f"Run {stored.id}, adaptation {found.key}", {**told, **files})
+    return Leaving(to, endpoint, found.arm.name, is_public, commit)
 
 
-def _backend(registry: Registry, found: Kept) -> BackendSpec | None:
-    return registry.backends.specs.get(found.arm.backend)
-
-
-def _sha256(content: bytes | Path) -> str:
-    if isinstance(content, bytes):
-        return hashlib.sha256(content).hexdigest()
-    with content.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _manifest(found: Kept) -> dict[str, Any]:
+def _manifest(found: Kept, files: Mapping[str, Path], hashes: Mapping[str, str]) -> dict[str, Any]:
     body = found.done.body
     usage = {name: used for name, used in body["usage"].items() if name in MAKING}
     return {
@@ -146,7 +103,7 @@ def _manifest(found: Kept) -> dict[str, Any]:
         "version": metadata.version("adapt-harness"),
         "key": found.key,
         "sha256": found.artifact["sha256"],
-        "files": {name: {"sha256": _sha256(p), "bytes": p.stat().st_size} for name, p in found.files.items()},
+        "files": {name: {"sha256": hashes[name], "bytes": path.stat().st_size} for name, path in files.items()},
         "log": published(found.artifact["log"]),
         "usage": {**usage, "total": asdict(total([Usage(**used) for used in usage.values()]))},
         "epochs": body["log"].get("epochs", []),

@@ -15,6 +15,7 @@ from harness.api import run
 from harness.contracts import Executor
 from harness.errors import HarnessError, ModelError
 from harness.later import resolve
+from harness.naming import strategy_of
 from harness.testing.fake import FakePlugin
 from harness.testing.material import KINDS, LABELS, examples, odd_questions, questions, reading
 from harness.testing.running import CAPABILITIES, FAILING, Helpers, registry_with
@@ -245,7 +246,7 @@ class BackendKit(Sessions):
         )
         done = 0
         for cell in finished.report["cells"]:
-            name, told = cell["arm"].split("@")[0], f"{cell['arm']} {cell['status']}: {cell['reason']}"
+            name, told = strategy_of(cell["arm"]), f"{cell['arm']} {cell['status']}: {cell['reason']}"
             if name == FAILING:
                 assert cell["status"] in ("failed", "skipped"), told
                 assert not cell["measurements"], "a failed cell has no figures, not even 0"

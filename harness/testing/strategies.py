@@ -11,6 +11,7 @@ import pytest
 from harness.contracts import BackendSpec, Executor, Setting, StrategySpec
 from harness.errors import UsageError
 from harness.later import resolve
+from harness.naming import NO_BACKEND
 from harness.plan import make_plan
 from harness.planned import PlannedCell
 from harness.registry import Registry
@@ -168,7 +169,7 @@ class StrategyKit:
         return f"{self.spec.name}:{self.settings}" if self.settings else self.spec.name
 
     def _arm(self) -> str:
-        where = f"{self.backend.name}:{self.backend.default_model}" if self.spec.needs_model else "none"
+        where = f"{self.backend.name}:{self.backend.default_model}" if self.spec.needs_model else NO_BACKEND
         settings = ":".join(sorted(self.settings.split(":"))) if self.settings else ""
         return f"{self.spec.name}{':' if settings else ''}{settings}@{where}"
 

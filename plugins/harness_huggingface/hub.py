@@ -49,6 +49,23 @@ class Asked:
                     raise
                 raise error.__cause__ from None  # what went wrong in one of the threads that upload
 
+    def download(self, repo: str, path: str, folder: Path, most_bytes: int, called: str, **where: str) -> Path | None:
+        """A file in a folder, beside what the SDK notes there; None: there is no such file.
+
+        Raises `Refused` for one of more bytes, naming it as it is `called`. `where` says of which revision or kind of
+        repository it is.
+        """
+        with self.asked():
+            try:
+                size = self.api.get_hf_file_metadata(url=hf_hub_url(repo, path, endpoint=self.url, **where)).size
+                if size is None or size > most_bytes:
+                    raise Refused(f"{called} has {size} bytes, and {most_bytes} are read at most")
+                return Path(self.api.hf_hub_download(repo, path, local_dir=folder, **where))
+            except LocalEntryNotFoundError:
+                raise
+            except EntryNotFoundError:
+                return None
+
 
 class Hub(Asked):
     def __init__(self, where: Endpoint, repo: str) -> None:
@@ -71,18 +88,9 @@ class Hub(Asked):
 
     def get(self, path: str, most_bytes: int) -> bytes | None:
         """None: there is no such file. Raises `Refused` for one of more bytes."""
-        url = hf_hub_url(self.repo, path, repo_type=DATASET, endpoint=self.url)
-        with self.asked(), tempfile.TemporaryDirectory() as folder:
-            try:
-                size = self.api.get_hf_file_metadata(url=url).size
-                if size is None or size > most_bytes:
-                    raise Refused(f"{path} has {size} bytes, and {most_bytes} are read at most")
-                found = self.api.hf_hub_download(self.repo, path, repo_type=DATASET, local_dir=folder)
-            except LocalEntryNotFoundError:
-                raise
-            except EntryNotFoundError:
-                return None
-            return Path(found).read_bytes()
+        with tempfile.TemporaryDirectory() as folder:
+            found = self.download(self.repo, path, Path(folder), most_bytes, path, repo_type=DATASET)
+            return None if found is None else found.read_bytes()
 
 
 def transport(url: str) -> httpx2.Client:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from huggingface_hub import CommitOperationAdd, ModelCardData, hf_hub_url
+from huggingface_hub import CommitOperationAdd, ModelCardData
 from huggingface_hub.errors import (
-    EntryNotFoundError,
     HfHubHTTPError,
-    LocalEntryNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
@@ -108,20 +106,12 @@ class HubRepositories:
         return found
 
     def fetch(self, name: str, commit: str, file: str, folder: Path, most_bytes: int) -> Path:
-        url = hf_hub_url(name, file, revision=commit, endpoint=self._hub.url)
-        with self._hub.asked():
-            try:
-                size = self._api.get_hf_file_metadata(url=url).size
-                if size is None or size > most_bytes:
-                    raise Refused(f"{file} of {name} has {size} bytes, and {most_bytes} are read at most")
-                with tempfile.TemporaryDirectory(dir=folder) as temporary:  # the SDK leaves notes of its own there
-                    found = self._api.hf_hub_download(name, file, revision=commit, local_dir=temporary)
-                    (folder / file).parent.mkdir(parents=True, exist_ok=True)
-                    return Path(found).rename(folder / file)
-            except LocalEntryNotFoundError:
-                raise
-            except EntryNotFoundError:
-                raise Refused(f"there is no {file} in {name}@{commit}: nothing of ours was put there") from None
+        with tempfile.TemporaryDirectory(dir=folder) as temporary:  # the SDK leaves notes of its own there
+            found = self._hub.download(name, file, Path(temporary), most_bytes, f"{file} of {name}", revision=commit)
+            if found is None:
+                raise Refused(f"there is no {file} in {name}@{commit}: nothing of ours was put there")
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            return found.rename(folder / file)
 
     def card(self, header: Header, text: str) -> bytes:
         """By the SDK's own YAML, which quotes what has to be."""

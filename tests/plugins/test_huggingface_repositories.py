@@ -26,7 +26,8 @@ from harness.sharing.card import FIGURES, card, command
 from harness.sharing.found import kept
 from harness.sharing.manifest import FILE, read
 from harness.sharing.pull import pull
-from harness.sharing.push import Leaving, prepare, push, target
+from harness.sharing.push import Leaving, prepare, push
+from harness.sharing.target import target
 from harness.store import Store
 from harness.stored import stored_run
 from harness.testing import FakePlugin, tiny_task

@@ -13,7 +13,6 @@ import pytest
 from harness.errors import HarnessError, ModelError, UsageError
 from harness.plugin import Kind
 from harness.remote.faults import BadRequest, Doubtful, Refused
-from harness.remote.hosting import HOSTING
 from harness.remote.paying import CONCURRENCY
 from harness.remote.purse import read_ledger
 from harness_aws.sagemaker.capabilities import describe, offers, why_not
@@ -25,10 +24,6 @@ from tests.support.standin import Refusal
 pytestmark = [pytest.mark.remote, pytest.mark.usefixtures("soon_again")]
 
 CHAT, EMBED, RENTED = SAGEMAKER.model, SAGEMAKER.embeds, SAGEMAKER.lived_model
-FREE = {
-    **dict.fromkeys(("input tokens", "output tokens", "embedding tokens"), 0.0),
-    HOSTING: SAGEMAKER.hour_usd * 1e6 / 3600,
-}
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ from tests.support.services import CAP_USD, SAGEMAKER, Service, questions
 
 pytestmark = [pytest.mark.remote, pytest.mark.usefixtures("soon_again")]
 
-CHAT, EMBED, RENTED = SAGEMAKER.model, SAGEMAKER.embeds, SAGEMAKER.lived_model
+CHAT, RENTED = SAGEMAKER.model, SAGEMAKER.lived_model
 FREE = {
     **dict.fromkeys(("input tokens", "output tokens", "embedding tokens"), 0.0),
     HOSTING: SAGEMAKER.hour_usd * 1e6 / 3600,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from harness.errors import HarnessError
 from harness.remote.endpoint import Endpoint
 from harness.remote.orders import HostedRecipe, Pending, StillWaiting
 from harness.remote.purse import Purse, read_ledger
+from tests.support.killed import KILLED, fate
 from tests.support.services import AWS, CAP_USD, OPENAI, RATES, SAGEMAKER, TUNED, Service, material, questions
 from tests.support.standin import Accounts
 
@@ -70,7 +70,7 @@ def lifecycle(
         while status not in ("done", "failed") and attempts < MOST_ATTEMPTS:
             attempts += 1
             status = _child(service, url, file, asked, draw.uniform(0, 0.25) if draw.random() < killed else None)
-            kills += status == "killed"
+            kills += status == KILLED
             if status == "look":
                 _release(service, file, state)
                 released += 1
@@ -124,20 +124,8 @@ def _release(service: Service, file: Path, state: Accounts) -> None:
 
 def _child(service: Service, url: str, file: Path, asked: int, kill_after_s: float | None) -> str:
     """`done`, `failed`, `look`, `killed`, or `again` where a fault outlived all tries."""
-    pid = os.fork()
-    if not pid:
-        code = 9
-        try:
-            code = _work(service, url, file, asked)
-        finally:
-            os._exit(code)
-    if kill_after_s is not None:
-        time.sleep(kill_after_s)
-        os.kill(pid, signal.SIGKILL)
-    _, status = os.waitpid(pid, 0)
-    if os.WIFSIGNALED(status):
-        return "killed"
-    return {0: "done", 1: "failed", 2: "look", 3: "again"}[os.WEXITSTATUS(status)]
+    ends = {0: "done", 1: "failed", 2: "look", 3: "again"}
+    return fate(lambda: _work(service, url, file, asked), kill_after_s, ends)
 
 
 def _work(service: Service, url: str, file: Path, asked: int) -> int:

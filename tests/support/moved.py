@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import random
-import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -28,6 +27,7 @@ from harness.remote.redaction import Redactor
 from harness.store import Store, write_part
 from harness.testing import fake_spec
 from harness.types import Answers, Document, Question, Row, Text, Usage
+from tests.support.killed import fate
 
 GOLD, SECRET = 2, "a-group-that-stays"
 SETTINGS = {
@@ -150,20 +150,8 @@ def packed_result(files: Mapping[str, bytes]) -> bytes:
 
 def attempt(job: dict[str, Any], kill_after_s: float | None) -> str:
     """One process that orders, looks, or takes the result: what became of it."""
-    pid = os.fork()
-    if not pid:
-        code = 9
-        try:
-            code = _work(job)
-        finally:
-            os._exit(code)
-    if kill_after_s is not None:
-        time.sleep(kill_after_s)
-        os.kill(pid, signal.SIGKILL)
-    _, status = os.waitpid(pid, 0)
-    if os.WIFSIGNALED(status):
-        return "killed"
-    return {0: "done", 1: "failed", 2: "look", 3: "waits", 4: "again"}[os.WEXITSTATUS(status)]
+    ends = {0: "done", 1: "failed", 2: "look", 3: "waits", 4: "again"}
+    return fate(lambda: _work(job), kill_after_s, ends)
 
 
 class _Told:

@@ -81,6 +81,10 @@ class LocalSession(ABC):
         """Around whatever needs no gradients."""
         return contextlib.nullcontext()
 
+    def as_trained(self) -> contextlib.AbstractContextManager[Any]:
+        """Around what is read in the precision that training steps compute in, where that is not fp32."""
+        return contextlib.nullcontext()
+
     def _cut_at(self, tokens: int) -> None:
         """Where texts are cut, as far as the model can read."""
         self.scorer.max_tokens = min(tokens, self.card.positions or tokens)
@@ -142,7 +146,8 @@ class LocalSession(ABC):
 
         def validate() -> tuple[float | None, float | None]:
             self.counter.passes = 1
-            found = self._validate(validation)
+            with self.as_trained():
+                found = self._validate(validation)
             self.counter.passes = steps.passes
             return found
 

@@ -37,6 +37,9 @@ class TorchSession(LocalSession):
             self._placed = True
         return torch.inference_mode()
 
+    def as_trained(self) -> contextlib.AbstractContextManager[Any]:
+        return devices.mixed(self.device)
+
     def numpy(self, found: Any) -> np.ndarray:
         array: np.ndarray = found.cpu().numpy() if isinstance(found, torch.Tensor) else found
         return array

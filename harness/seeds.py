@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.stats import SEED, Clusters, Floats, alike, interval, resampled
+from harness.stats import LEVEL, SEED, Clusters, Floats, alike, interval, resampled
 
 Statistic = Callable[[Floats], Floats]
 """Sums over clusters of all arms' columns [..., columns] -> what is measured [...]."""
@@ -54,31 +54,69 @@ def widened(draws: Floats, clusters: int, *arms: Training) -> Floats:
     Their variance grows to the sum of all components, and their tails to those of t. Components keep their sign, else
     the sum would be too large where seeds agree; but it is never taken for less than half of the questions' part. Draws
     that are nan stay so.
-
-    Degrees of freedom: see `freedom`.
     """
-    parts = [(arm.spread, arm.seeds - 1) for arm in arms if arm.spread > 0]
     finite = draws[np.isfinite(draws)]
-    by_questions = float(finite.var()) if len(finite) else 0.0
-    if not parts or not by_questions > 0:
+    if not _adds(finite, arms):
         return draws
-    total = max(by_questions / 2, by_questions + sum(arm.adds for arm in arms))
-    rest = max(0.0, total - sum(spread for spread, _ in parts))
-    freedom = freedom(parts, rest, clusters)
-    tails = np.sqrt(freedom / np.random.default_rng(SEED).chisquare(freedom, size=len(draws)))
+    by_questions = float(finite.var())
+    total, degrees = _sum(by_questions, clusters, arms, [arm.spread for arm in arms])
+    tails = np.sqrt(degrees / np.random.default_rng(SEED).chisquare(degrees, size=len(draws)))
     grown: Floats = finite.mean() + (draws - finite.mean()) * np.sqrt(total / by_questions) * tails
     return grown
+
+
+def repeated(draws: Floats, clusters: int, *arms: Training) -> tuple[Floats, Floats]:
+    """In worlds where variances are what they are taken for here, with other questions and other seeds: how many times
+    as wide as here `widened` would make an interval, and by how much the statistic itself would err. [n] each, n the
+    finite draws."""
+    finite = draws[np.isfinite(draws)]
+    errors = finite - finite.mean() if len(finite) else finite
+    if not _adds(finite, arms):
+        return np.ones(len(finite)), errors
+    random = np.random.default_rng(SEED)
+    by_questions = float(finite.var())
+    total, degrees = _sum(by_questions, clusters, arms, [arm.spread for arm in arms])
+    spreads = [
+        arm.spread * random.chisquare(arm.seeds - 1, len(finite)) / (arm.seeds - 1) if arm.spread > 0 else 0.0
+        for arm in arms
+    ]
+    totals, all_degrees = _sum(by_questions, clusters, arms, spreads)
+    wider: Floats = np.sqrt(totals / total) * _end(all_degrees) / _end(np.array(degrees))
+    return wider, random.permutation(errors) * np.sqrt(total / by_questions)
+
+
+def _adds(finite: Floats, arms: Sequence[Training]) -> bool:
+    """Whether other seeds play a part in draws."""
+    return any(arm.spread > 0 for arm in arms) and len(finite) > 0 and finite.var() > 0
+
+
+def _sum(by_questions: float, clusters: int, arms: Sequence[Training], spreads: Sequence[Any]) -> tuple[Any, Any]:
+    """The variance of a statistic and its degrees of freedom, were these the arms' spreads: numbers, or arrays."""
+    adds = sum(spread + arm.adds - arm.spread for arm, spread in zip(arms, spreads, strict=True))
+    total = np.maximum(by_questions / 2, by_questions + adds)
+    rest = np.maximum(0.0, total - sum(spreads))
+    parts = [(spread, arm.seeds - 1) for arm, spread in zip(arms, spreads, strict=True) if arm.spread > 0]
+    return total, freedom(parts, rest, clusters)
+
+
+def _end(degrees: Floats) -> Floats:
+    """Of the 95 % interval of t; looked up, for there are few degrees that matter and many questions."""
+    from scipy.special import stdtrit
+
+    grid = np.geomspace(0.5, 1e6, 1_000)
+    found: Floats = np.interp(np.log(degrees), np.log(grid), stdtrit(grid, (1 + LEVEL) / 2))
+    return found
 
 
 def freedom(parts: Sequence[tuple[float | Floats, int]], rest: float | Floats, clusters: int) -> Any:
     """Degrees of freedom of a sum of variances: of each arm's seeds, with their own degrees, and the rest, of clusters.
     Numbers, or arrays of one shape.
 
-    Satterthwaite's (1946) but for two constants. A spread of few seeds is often small by chance, and then looks as if it
-    hardly counted, so it counts more often than once, the more so the fewer they are (`UNDERRATED`). And of two arms'
+    Satterthwaite's (1946) but for two constants. A spread of few seeds is often small by chance, and then looks as if
+    it hardly counted: it counts more often than once, the more so the fewer they are (`UNDERRATED`). And of two arms'
     spreads that are truly alike one is often small by chance, which looks as if only the other's degrees were there
-    (`SHARED`). Both were set so that intervals hold the truth as often as they say, for whatever seeds and questions have
-    in a normal sum: docs/measures.md tells how often.
+    (`SHARED`). Both were set so that intervals hold the truth as often as they say, whatever share of a normal sum is
+    of seeds; docs/measures.md tells how often.
     """
     own = sum(spread for spread, _ in parts)
     degrees = own**SHARED / sum(spread**SHARED / free for spread, free in parts)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from harness.compare.samples import Samples, widened
+from harness.compare.samples import Samples, repeated, widened
 from harness.stats import LEVEL, Floats, interval
 
 Verdict = Literal["better", "worse", "equivalent", "not separated"]
@@ -31,8 +31,8 @@ class Difference:
     equivalent: bool
     """Two one-sided tests at 5 % (Schuirmann 1987): the 90 % interval lies within the margin."""
     detectable: float
-    """The difference that one uncorrected comparison of this precision finds with probability 0.8: half of the
-    interval's width, and as far as 0.8 of all draws reach on one side (with few seeds both are those of t)."""
+    """The difference that one uncorrected comparison of this precision finds with probability 0.8: in so many worlds
+    like this one what is observed of it is larger than half of the interval's width there."""
     more_questions: int | None
     """About so many more would find the observed difference with that probability; None if no number would."""
 
@@ -49,14 +49,16 @@ def difference(a: Samples, b: Samples, margin: float, questions: int) -> Differe
         low=low,
         high=high,
         equivalent=-margin < inner_low and inner_high < margin,
-        detectable=(high - low) / 2 + _width(draws, 2 * POWER - 1) / 2,
+        detectable=_detectable((high - low) / 2, *repeated(by_questions, a, b)),
         more_questions=_more(value, error, by_questions, questions),
     )
 
 
-def _width(draws: Floats, level: float) -> float:
-    low, high = interval(draws, level)
-    return high - low
+def _detectable(reach: float, wider: Floats, errors: Floats) -> float:
+    """Errors are as likely on either side."""
+    if not len(errors):
+        return math.nan
+    return float(np.quantile(np.concatenate([reach * wider + errors, reach * wider - errors]), POWER))
 
 
 def _more(value: float, error: float, by_questions: Floats, questions: int) -> int | None:

@@ -52,6 +52,11 @@ def widened(draws: Floats, *arms: Samples) -> Floats:
     return seeds.widened(draws, arms[0].sums.shape[1], *(arm.training for arm in arms))
 
 
+def repeated(draws: Floats, *arms: Samples) -> tuple[Floats, Floats]:
+    """How wide intervals of such draws [n] would be in other worlds, and their errors (see `seeds.repeated`)."""
+    return seeds.repeated(draws, arms[0].sums.shape[1], *(arm.training for arm in arms))
+
+
 def _draws(arms: Sequence[Floats], metric: Metric, resamples: int) -> list[Floats]:
     """The metric of every seed in every resample: [resamples, seeds] per arm; nan for too few clusters."""
     clusters = arms[0].shape[1]

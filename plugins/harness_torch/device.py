@@ -23,7 +23,7 @@ def trains_in_bf16(device: torch.device) -> bool:
 
 
 def mixed(device: torch.device) -> contextlib.AbstractContextManager[object]:
-    """Autocast for forward passes in training and validation between them; fp32 master weights, optimiser and losses stay outside."""
+    """Autocast for forward passes in training and between its epochs; weights, optimiser and losses stay in fp32."""
     if trains_in_bf16(device):
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return contextlib.nullcontext()

@@ -9,7 +9,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
 from harness.plugin import ModelError
-from harness_torch.packing import ATTENTION, packs
+from harness_torch.packing import ATTENTION, cast_once, packs
 
 OPTIONS = {
     "dtype": torch.float32,
@@ -33,6 +33,8 @@ def load_body(where: Path, device: torch.device) -> nn.Module:
         raise ModelError(f"{where} cannot be opened: {' '.join(str(error).split())[:200]}") from None
     if getattr(model, "pooler", None) is not None:
         model.pooler = None
+    if packed:
+        cast_once(model)
     return model.eval()
 
 

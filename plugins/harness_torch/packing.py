@@ -39,6 +39,18 @@ def is_packed(model: Any) -> bool:
     return bool(model.config._attn_implementation == ATTENTION)
 
 
+def cast_once(model: Any) -> None:
+    """Under autocast, the projections of an attention share what they read in its type: each would cast it anew."""
+    for layer in model.encoder.layer:
+        layer.attention.self.register_forward_pre_hook(_in_autocast)
+
+
+def _in_autocast(module: nn.Module, read: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    states, *others = read
+    kind = states.device.type
+    return (states.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else states, *others)
+
+
 class Packed:
     """Token ids and positions, both [1, tokens]; texts come ordered by length."""
 

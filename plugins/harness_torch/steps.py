@@ -12,7 +12,7 @@ from harness.plugin import Lora, Recipe
 from harness.session import Counter
 from harness.training import CLIP_NORM
 from harness_torch import device as devices
-from harness_torch.lora import merged, with_adapters
+from harness_torch.lora import halved, merged, with_adapters
 
 
 class TorchSteps:
@@ -26,6 +26,7 @@ class TorchSteps:
             scorer.model = with_adapters(scorer.model, lora, targets.device)
         scorer.to(targets.device)
         self.merges = lora is not None and not lora.four_bit
+        self.made_whole = halved(scorer) if self.merges and devices.trains_in_bf16(targets.device) else None
         self.passes = 3 if lora is None else 2
         self.weights = self._trained()
         self.trainable = sum(weight.numel() for weight in self.weights.values())
@@ -70,5 +71,7 @@ class TorchSteps:
         with torch.no_grad():
             for name, parameter in self.weights.items():
                 parameter.copy_(self.best[name])
+        if self.made_whole is not None:
+            self.made_whole()
         if self.merges:
             self.scorer.model = merged(self.scorer.model)

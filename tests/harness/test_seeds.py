@@ -1,4 +1,4 @@
-"""How often intervals hold the truth in sums of normal parts, of which some are known and some are seen in few seeds."""
+"""How often intervals hold the truth in sums of normal parts: some are known, some are seen in few seeds."""
 
 from __future__ import annotations
 

@@ -15,7 +15,8 @@ from harness.errors import ModelError
 from harness.models import DEFAULT_SHA256, describe
 from harness.registry import load_registry
 from harness.testing import tiny_task
-from harness.types import AllWeights, Example, Kind, Lora, Passage, Question, Recipe, Text
+from harness.training import cross_entropy
+from harness.types import AllWeights, Epoch, Example, Kind, Lora, Passage, Question, Recipe, Text
 from tests.support import checkpoints, tuning
 from tests.support.tuning import scores
 
@@ -267,6 +268,37 @@ def test_lora_trains_few_weights_and_is_merged(checkpoint: Path, rows: tuple[Exa
     changed = {n for n, value in session.scorer.model.state_dict().items() if not value.cpu().equal(frozen[n])}
     assert changed
     assert all(any(part in name for part in ("query", "value", "q_proj", "v_proj")) for name in changed)
+
+
+@pytest.mark.parametrize("lora", [False, True])
+def test_only_steps_and_what_validates_them_are_in_bf16(
+    checkpoint: Path, rows: tuple[Example, ...], lora: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from harness_torch import device
+
+    monkeypatch.setattr(device, "trains_in_bf16", lambda where: True)
+    session = opened(checkpoint)
+    before = scores(session, rows)
+    weights = {name: weight.detach().clone() for name, weight in session.scorer.named_parameters()}
+    kinds: set[Any] = set()
+
+    def see(epoch: Epoch) -> None:
+        words = session.scorer.model.get_input_embeddings().weight
+        assert words.dtype == torch.float32
+        kinds.update(layer.weight.dtype for layer in session.scorer.modules() if isinstance(layer, torch.nn.Linear))
+
+    log = session.tune(rows, rows[:4], recipe(lora, epochs=1, lr=0.0, head_lr=0.0), see)
+    assert kinds == ({torch.float32, torch.bfloat16} if lora else {torch.float32})
+    after = dict(session.scorer.named_parameters())
+    assert all(torch.equal(after[name], weight) for name, weight in weights.items()), "frozen weights are whole again"
+    np.testing.assert_array_equal(before, scores(session, rows))
+    targets = [row.target for row in rows]
+    of_training = log.epochs[0].train_loss - cross_entropy(list(before), targets)
+    of_validation = log.epochs[0].validation_loss - cross_entropy(list(before[:4]), targets[:4])
+    assert 0 < abs(of_training) < 0.05
+    assert 0 < abs(of_validation) < 0.05
 
 
 @pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])

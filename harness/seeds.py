@@ -82,7 +82,7 @@ def repeated(draws: Floats, clusters: int, *arms: Training) -> tuple[Floats, Flo
     ]
     totals, all_degrees = _sum(by_questions, clusters, arms, spreads)
     wider: Floats = np.sqrt(totals / total) * _end(all_degrees) / _end(np.array(degrees))
-    return wider, random.permutation(errors) * np.sqrt(total / by_questions)
+    return wider, errors * np.sqrt(total / by_questions)
 
 
 def _adds(finite: Floats, arms: Sequence[Training]) -> bool:

@@ -44,21 +44,24 @@ def difference(a: Samples, b: Samples, margin: float, questions: int) -> Differe
     low, high = interval(draws)
     inner_low, inner_high = interval(draws, 1 - 2 * ALPHA)
     error = (high - low) / 2 / _Z_TWO_SIDED
+    # Of one checkpoint each, sums of flips move in steps of two answers, and one that equals what is observed counts.
+    tie = 1 / questions if len(a.seeds) == len(b.seeds) == 1 else 0.0
     return Difference(
         value=value,
         low=low,
         high=high,
         equivalent=-margin < inner_low and inner_high < margin,
-        detectable=_detectable((high - low) / 2, *repeated(by_questions, a, b)),
+        detectable=_detectable((high - low) / 2, tie, *repeated(by_questions, a, b)),
         more_questions=_more(value, error, by_questions, questions),
     )
 
 
-def _detectable(reach: float, wider: Floats, errors: Floats) -> float:
+def _detectable(reach: float, tie: float, wider: Floats, errors: Floats) -> float:
     """Errors are as likely on either side."""
     if not len(errors):
         return math.nan
-    return float(np.quantile(np.concatenate([reach * wider + errors, reach * wider - errors]), POWER))
+    needed = reach * wider + tie
+    return float(np.quantile(np.concatenate([needed + errors, needed - errors]), POWER))
 
 
 def _more(value: float, error: float, by_questions: Floats, questions: int) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import socket
@@ -83,6 +84,7 @@ def _log_to(path: Path) -> None:
     os.dup2(nothing, 0)
     os.dup2(log, 1)
     os.dup2(log, 2)
+    faulthandler.enable(file=2)  # what native code died in is told there
 
 
 def _make_asset(job: Mapping[str, Any], channel: Channel, meter: Meter) -> None:

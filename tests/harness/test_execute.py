@@ -142,6 +142,10 @@ def test_misbehaviour_is_one_typed_cell_and_changes_no_other(run: Runs, tmp_path
     ended = states(report)
     assert {name: ended[name] for name in MISBEHAVIOUR} == MISBEHAVIOUR
     assert figures(report) == figures(alone)
+    (cell,) = (cell for cell in report["cells"] if cell["arm"].startswith("segfaults"))
+    log = (tmp_path / "store" / "logs" / f"{cell['key']}.log").read_text()
+    assert "Fatal Python error: Segmentation fault" in log
+    assert "in _segfaults" in log
     assert psutil.Process().children(recursive=True) == before, "its processes ended with it"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,10 +23,6 @@ class KerasSession(LocalSession):
         if isinstance(recipe.trainable, Lora) and recipe.trainable.four_bit:
             raise ModelError("the keras backend does not train over 4-bit weights; the torch backend does")
         return KerasSteps(self.scorer, items, np.array(targets, np.int32), recipe, self.counter)
-
-    def as_trained(self) -> contextlib.AbstractContextManager[Any]:
-        found: contextlib.AbstractContextManager[Any] = self.scorer.body.stepping()
-        return found
 
     def numpy(self, found: Any) -> np.ndarray:
         array: np.ndarray = found.numpy()

@@ -101,7 +101,7 @@ class Traced(ABC):
 
     @contextlib.contextmanager
     def stepping(self) -> Iterator[None]:
-        """Training steps, and validation between them, are read in bf16 where that pays, everything else in fp32."""
+        """A training step is read in bf16 where that pays, everything else in fp32."""
         reading, self._function = self._function, self._stepping
         yield
         self._function = reading

@@ -218,7 +218,7 @@ def test_tokens_and_flops_are_counted(checkpoint: Path, rows: tuple[Example, ...
 
 
 @pytest.mark.parametrize("family", ["sentence_encoder", "causal"])
-def test_only_steps_and_what_validates_them_are_in_bf16(
+def test_steps_in_bf16_leave_answers_in_fp32(
     checkpoints: dict[str, Path], rows: tuple[Example, ...], monkeypatch: pytest.MonkeyPatch, family: str
 ) -> None:
     from harness_keras import device
@@ -231,8 +231,6 @@ def test_only_steps_and_what_validates_them_are_in_bf16(
     targets = [row.target for row in rows]
     rounded = log.epochs[0].train_loss - cross_entropy(list(before), targets)
     assert 0 < abs(rounded) < 0.05, "the steps are not in bf16"
-    rounded = log.epochs[0].validation_loss - cross_entropy(list(before[:4]), targets[:4])
-    assert 0 < abs(rounded) < 0.05, "what validates them is not in bf16"
 
 
 def test_bf16_is_told_from_the_processor(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ TAILS = 20
 ROUNDING = 1e-9
 """Seeds that are no further apart agree."""
 UNDERRATED, SHARED = 6, 2.2
-"""See `freedom`."""
+"""See `_freedom`."""
 STEP = 1e-6
 """Of the largest sum: how far a sum is moved to see what that does to a statistic."""
 
@@ -59,7 +59,7 @@ def widened(draws: Floats, clusters: int, *arms: Training) -> Floats:
     if not _adds(finite, arms):
         return draws
     by_questions = float(finite.var())
-    total, degrees = _sum(by_questions, clusters, arms, [arm.spread for arm in arms])
+    total, degrees = combined(by_questions, clusters, arms, [arm.spread for arm in arms])
     tails = np.sqrt(degrees / np.random.default_rng(SEED).chisquare(degrees, size=len(draws)))
     grown: Floats = finite.mean() + (draws - finite.mean()) * np.sqrt(total / by_questions) * tails
     return grown
@@ -73,15 +73,19 @@ def repeated(draws: Floats, clusters: int, *arms: Training) -> tuple[Floats, Flo
     errors = finite - finite.mean() if len(finite) else finite
     if not _adds(finite, arms):
         return np.ones(len(finite)), errors
+
+    from scipy.special import stdtrit  # not where one seed each is compared
+
     random = np.random.default_rng(SEED)
     by_questions = float(finite.var())
-    total, degrees = _sum(by_questions, clusters, arms, [arm.spread for arm in arms])
+    total, degrees = combined(by_questions, clusters, arms, [arm.spread for arm in arms])
     spreads = [
         arm.spread * random.chisquare(arm.seeds - 1, len(finite)) / (arm.seeds - 1) if arm.spread > 0 else 0.0
         for arm in arms
     ]
-    totals, all_degrees = _sum(by_questions, clusters, arms, spreads)
-    wider: Floats = np.sqrt(totals / total) * _end(all_degrees) / _end(np.array(degrees))
+    totals, all_degrees = combined(by_questions, clusters, arms, spreads)
+    end = (1 + LEVEL) / 2
+    wider: Floats = np.sqrt(totals / total) * stdtrit(all_degrees, end) / stdtrit(degrees, end)
     return wider, errors * np.sqrt(total / by_questions)
 
 
@@ -90,25 +94,16 @@ def _adds(finite: Floats, arms: Sequence[Training]) -> bool:
     return any(arm.spread > 0 for arm in arms) and len(finite) > 0 and finite.var() > 0
 
 
-def _sum(by_questions: float, clusters: int, arms: Sequence[Training], spreads: Sequence[Any]) -> tuple[Any, Any]:
+def combined(by_questions: float, clusters: int, arms: Sequence[Training], spreads: Sequence[Any]) -> tuple[Any, Any]:
     """The variance of a statistic and its degrees of freedom, were these the arms' spreads: numbers, or arrays."""
     adds = sum(spread + arm.adds - arm.spread for arm, spread in zip(arms, spreads, strict=True))
     total = np.maximum(by_questions / 2, by_questions + adds)
     rest = np.maximum(0.0, total - sum(spreads))
     parts = [(spread, arm.seeds - 1) for arm, spread in zip(arms, spreads, strict=True) if arm.spread > 0]
-    return total, freedom(parts, rest, clusters)
+    return total, _freedom(parts, rest, clusters)
 
 
-def _end(degrees: Floats) -> Floats:
-    """Of the 95 % interval of t; looked up, for there are few degrees that matter and many questions."""
-    from scipy.special import stdtrit
-
-    grid = np.geomspace(0.5, 1e6, 1_000)
-    found: Floats = np.interp(np.log(degrees), np.log(grid), stdtrit(grid, (1 + LEVEL) / 2))
-    return found
-
-
-def freedom(parts: Sequence[tuple[float | Floats, int]], rest: float | Floats, clusters: int) -> Any:
+def _freedom(parts: Sequence[tuple[float | Floats, int]], rest: float | Floats, clusters: int) -> Any:
     """Degrees of freedom of a sum of variances: of each arm's seeds, with their own degrees, and the rest, of clusters.
     Numbers, or arrays of one shape.
 

@@ -26,7 +26,7 @@ class TorchSteps:
             scorer.model = with_adapters(scorer.model, lora, targets.device)
         scorer.to(targets.device)
         self.merges = lora is not None and not lora.four_bit
-        self.made_whole = halved(scorer) if self.merges and devices.trains_in_bf16(targets.device) else None
+        self.make_whole = halved(scorer) if self.merges and devices.trains_in_bf16(targets.device) else None
         self.passes = 3 if lora is None else 2
         self.weights = self._trained()
         self.trainable = sum(weight.numel() for weight in self.weights.values())
@@ -71,7 +71,7 @@ class TorchSteps:
         with torch.no_grad():
             for name, parameter in self.weights.items():
                 parameter.copy_(self.best[name])
-        if self.made_whole is not None:
-            self.made_whole()
+        if self.make_whole is not None:
+            self.make_whole()
         if self.merges:
             self.scorer.model = merged(self.scorer.model)

@@ -6,14 +6,12 @@ import itertools
 
 import numpy as np
 import pytest
-from scipy.stats import t
+from scipy.special import stdtrit
 
-from harness.seeds import freedom
+from harness.seeds import Training, combined
 from tests.support.worlds import at_least, at_most, seed
 
 WORLDS = 10_000
-DEGREES = np.geomspace(0.5, 1e5, 2_000)
-ENDS = t.ppf(0.975, DEGREES)
 CLUSTERS = 1_000_000
 """So many that what they add is as good as known."""
 OF_SEEDS = 0.0, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.98
@@ -27,13 +25,11 @@ OF_THE_FIRST = 0.5, 0.7, 0.9
 def held(arms: list[tuple[float, float, int]], random: np.random.Generator) -> int:
     """In how many worlds of variance 1; of each arm what its seeds add, what their errors on questions add, and its
     seeds."""
-    spreads = [(by + errors) * random.chisquare(n - 1, WORLDS) / (n - 1) for by, errors, n in arms]
     known = 1 - sum(by for by, _, _ in arms)
-    adds = sum(spread - errors for spread, (_, errors, _) in zip(spreads, arms, strict=True))
-    total = np.maximum(known / 2, known + adds)
-    rest = np.maximum(0, total - sum(spreads))
-    degrees = freedom([(spread, n - 1) for spread, (_, _, n) in zip(spreads, arms, strict=True)], rest, CLUSTERS)
-    ends = np.sqrt(total) * np.interp(np.log(degrees), np.log(DEGREES), ENDS)
+    trained = [Training(by, by + errors, n) for by, errors, n in arms]
+    spreads = [each.spread * random.chisquare(each.seeds - 1, WORLDS) / (each.seeds - 1) for each in trained]
+    total, degrees = combined(known, CLUSTERS, trained, spreads)
+    ends = np.sqrt(total) * stdtrit(degrees, 0.975)
     return int((np.abs(random.normal(size=WORLDS)) <= ends).sum())
 
 
